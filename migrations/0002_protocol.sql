@@ -1,0 +1,263 @@
+-- The protocol's functions. Sessions of lockd pin their search_path to pg_catalog; `fence`,
+-- which runs in anybody's transaction, pins its own.
+
+-- oid to int4 keeps all 32 bits: pg_locks shows the same oid again.
+create function lockd.class_key(class oid) returns integer
+language sql immutable strict parallel safe as $$
+  select (class::bigint - case when class::bigint > 2147483647 then 4294967296 else 0 end)::integer
+$$;
+
+create function lockd.seat_class() returns oid
+language sql stable as $$ select 'lockd.lock'::pg_catalog.regclass::pg_catalog.oid $$;
+
+create function lockd.fence_class() returns oid
+language sql stable as $$ select 'lockd.fence'::pg_catalog.regclass::pg_catalog.oid $$;
+
+create function lockd.presence_class() returns oid
+language sql stable as $$ select 'lockd.instance'::pg_catalog.regclass::pg_catalog.oid $$;
+
+-- Every advisory lock of one class in this database.
+create function lockd.advisory_locks(class oid)
+returns table (object integer, pid integer, mode text, is_granted boolean)
+language sql stable as $$
+  select l.objid::bigint::integer, l.pid, l.mode, l.granted
+  from pg_catalog.pg_locks l
+  where l.locktype = 'advisory' and l.objsubid = 2 and l.classid = class
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+$$;
+
+create function lockd.holds_seat(seat integer) returns boolean
+language sql stable as $$
+  select exists (
+    select from lockd.advisory_locks(lockd.seat_class()) l
+    where l.object = seat and l.pid = pg_backend_pid() and l.mode = 'ExclusiveLock' and l.is_granted)
+$$;
+
+create function lockd.channel(seat integer) returns text
+language sql stable as $$ select format('lockd_%s_%s', lockd.seat_class(), seat) $$;
+
+create function lockd.tell(seat integer, kind text, token bigint, reason text) returns void
+language sql volatile as $$
+  select pg_notify(lockd.channel(seat),
+    json_build_object('kind', kind, 'token', token::text, 'reason', reason)::text)
+$$;
+
+-- The row of a name, made on first use. Select first: a plain insert would burn an id each time.
+create function lockd.enroll(wanted text) returns integer
+language plpgsql volatile as $$
+declare
+  seat integer;
+begin
+  select l.id into seat from lockd.lock l where l.name = wanted;
+  if not found then
+    insert into lockd.lock (name) values (wanted) on conflict (name) do nothing;
+    select l.id into strict seat from lockd.lock l where l.name = wanted;
+    insert into lockd.lease (lock_id) values (seat) on conflict do nothing;
+    insert into lockd.fence (lock_id) values (seat) on conflict do nothing;
+  end if;
+  return seat;
+end $$;
+
+-- Presence: the advisory lock is taken before the row can be seen, so a visible row without
+-- its lock belongs to a session that is gone. History is kept to a bound here, off the takeover's path.
+create function lockd.register(
+  seat integer, who uuid, label text, host text, pid integer, version text, metadata jsonb,
+  terms_kept integer
+) returns text
+language plpgsql volatile as $$
+declare
+  presence integer := nextval(pg_get_serial_sequence('lockd.instance', 'id'));
+begin
+  perform pg_advisory_lock(lockd.class_key(lockd.presence_class()), presence);
+  delete from lockd.instance i
+  where i.instance = who
+     or i.lock_id = seat and not exists (
+       select from lockd.advisory_locks(lockd.presence_class()) l where l.object = i.id and l.is_granted);
+  insert into lockd.instance (id, instance, lock_id, label, host, pid, version, metadata)
+    overriding system value
+    values (presence, who, seat, label, host, pid, version, metadata);
+  delete from lockd.term t
+  where t.lock_id = seat and t.token <= (
+    select o.token from lockd.term o where o.lock_id = seat
+    order by o.token desc offset terms_kept limit 1);
+  return lockd.channel(seat);
+end $$;
+
+-- What a campaign decides on: the lease beside the identity of the server it is read from.
+-- pg_control_checkpoint() names the old timeline for seconds after a promotion; the WAL position does not.
+create view lockd.seat as
+  select l.lock_id, l.token, l.beat, l.ttl_ms, l.heartbeat_ms, l.instance, l.label,
+         l.ended_at is not null as is_ended,
+         (extract(epoch from clock_timestamp() - l.beat_at) * 1000)::bigint as beat_age_ms,
+         l.timeline as lease_timeline,
+         l.system_identifier as lease_system_identifier,
+         l.lock_class as lease_lock_class,
+         substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as timeline,
+         (select c.system_identifier from pg_control_system() c) as system_identifier,
+         lockd.seat_class() as lock_class
+  from lockd.lease l;
+
+-- One attempt: stand in the server's queue for the seat, no longer than wait_ms.
+-- A replica grants advisory locks, and a backend that already holds the key belongs to somebody else:
+-- both are refused before waiting. The lease is read by a statement of its own, after the grant.
+create function lockd.attempt(seat_id integer, wait_ms integer, idle_ms integer)
+returns table (status text, lease lockd.seat)
+language plpgsql volatile as $$
+begin
+  if pg_is_in_recovery() then
+    status := 'replica';
+    return next;
+    return;
+  end if;
+  if lockd.holds_seat(seat_id) then
+    status := 'occupied';
+    return next;
+    return;
+  end if;
+  perform set_config('idle_session_timeout', idle_ms::text, false);
+  perform set_config('lock_timeout', wait_ms::text, true);
+  begin
+    perform pg_advisory_lock(lockd.class_key(lockd.seat_class()), seat_id);
+    status := 'granted';
+  exception when lock_not_available then
+    -- The grant can land between the timer and the error: pg_locks knows, the exception does not.
+    status := case when lockd.holds_seat(seat_id) then 'granted' else 'busy' end;
+  end;
+  select s.* into lease from lockd.seat s where s.lock_id = seat_id;
+  return next;
+end $$;
+
+-- One beat: a durable write that also proves that this backend still holds the seat.
+create function lockd.beat(seat_id integer, mine bigint, backend integer) returns bigint
+language sql volatile as $$
+  update lockd.lease l
+  set beat = l.beat + 1, beat_at = clock_timestamp()
+  where l.lock_id = seat_id and l.token = mine and l.ended_at is null
+    and pg_backend_pid() = backend and lockd.holds_seat(seat_id)
+  returning l.beat
+$$;
+
+-- The takeover: fence gate, then compare-and-set from exactly what the decision was based on.
+-- The gate queues behind the fenced transactions that run and ahead of all that come, so it is
+-- neither overtaken nor starved.
+create function lockd.takeover(
+  seat_id integer, backend integer,
+  seen_token bigint, seen_beat bigint, seen_ended boolean, highest_token bigint,
+  who uuid, who_label text, new_ttl_ms integer, new_heartbeat_ms integer, wait_ms integer
+)
+returns table (status text, token bigint, blockers integer[])
+language plpgsql volatile as $$
+#variable_conflict use_column
+declare
+  before lockd.lease;
+  granted bigint;
+begin
+  if pg_backend_pid() <> backend or not lockd.holds_seat(seat_id) then
+    status := 'unseated';
+    return next;
+    return;
+  end if;
+  perform set_config('lock_timeout', wait_ms::text, true);
+  begin
+    perform pg_advisory_xact_lock(lockd.class_key(lockd.fence_class()), seat_id);
+    select * into before from lockd.lease l where l.lock_id = seat_id for update;
+    if before.token <> seen_token or before.beat <> seen_beat
+       or (before.ended_at is not null) <> seen_ended then
+      status := 'changed';
+      return next;
+      return;
+    end if;
+    update lockd.fence f
+    set token = greatest(f.token + 1, before.token + 1, highest_token + 1,
+                         floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+    where f.lock_id = seat_id
+    returning f.token into strict granted;
+    update lockd.lease l
+    set token = granted, beat = 0, ttl_ms = new_ttl_ms, heartbeat_ms = new_heartbeat_ms,
+        instance = who, label = who_label, acquired_at = clock_timestamp(), beat_at = clock_timestamp(),
+        ended_at = null, ended_by = null, ended_reason = null,
+        timeline = s.timeline, system_identifier = s.system_identifier, lock_class = s.lock_class
+    from lockd.seat s
+    where l.lock_id = seat_id and s.lock_id = seat_id;
+    update lockd.term t
+    set ended_at = before.beat_at, ended_by = 'takeover', reason = 'fell silent'
+    where t.lock_id = seat_id and t.token = seen_token and t.ended_at is null;
+    insert into lockd.term (lock_id, token, instance, label, started_at, gap_ms)
+    values (seat_id, granted, who, who_label, clock_timestamp(),
+            extract(epoch from clock_timestamp() - coalesce(before.ended_at, before.beat_at)) * 1000);
+  exception when lock_not_available then
+    status := 'blocked';
+    blockers := array(
+      select l.pid from lockd.advisory_locks(lockd.fence_class()) l
+      where l.object = seat_id and l.is_granted and l.pid <> pg_backend_pid());
+    return next;
+    return;
+  end;
+  -- From here the server ends this session, and so frees the seat, when beats stop for a TTL.
+  perform set_config('idle_session_timeout', new_ttl_ms::text, false);
+  perform lockd.tell(seat_id, 'taken', granted, null);
+  status := 'taken';
+  token := granted;
+  return next;
+end $$;
+
+create function lockd.mark_ended(seat_id integer, whose bigint, marked_by text, why text) returns boolean
+language plpgsql volatile as $$
+begin
+  update lockd.lease l
+  set ended_at = clock_timestamp(), ended_by = marked_by, ended_reason = why
+  where l.lock_id = seat_id and l.token = whose and l.ended_at is null;
+  if not found then
+    return false;
+  end if;
+  update lockd.term t
+  set ended_at = clock_timestamp(), ended_by = marked_by, reason = why
+  where t.lock_id = seat_id and t.token = whose and t.ended_at is null;
+  return true;
+end $$;
+
+-- Confession and testimony: the mark without the seat. True also where the term is already over,
+-- whoever said so: there is nothing left to say.
+create function lockd.testify(seat_id integer, whose bigint, marked_by text, why text) returns boolean
+language plpgsql volatile as $$
+begin
+  if lockd.mark_ended(seat_id, whose, marked_by, why) then
+    perform lockd.tell(seat_id, 'ended', whose, why);
+  end if;
+  return exists (
+    select from lockd.lease l where l.lock_id = seat_id and (l.token <> whose or l.ended_at is not null));
+end $$;
+
+-- Release: the mark is committed before the seat is freed, because an unlock takes effect before
+-- its own commit and the successor would read a lease that has not ended. Unlock and notify are one.
+create procedure lockd.release(seat_id integer, whose bigint, why text, inout is_marked boolean)
+language plpgsql as $$
+begin
+  is_marked := lockd.mark_ended(seat_id, whose, 'release', why);
+  commit;
+  perform pg_advisory_unlock(lockd.class_key(lockd.seat_class()), seat_id),
+          lockd.tell(seat_id, 'released', whose, why);
+end $$;
+
+-- The guard for a user's own transaction; call it first. The gate holds up a takeover until this
+-- transaction ends; the row lock makes REPEATABLE READ and SERIALIZABLE see a takeover that was
+-- committed after their snapshot (they fail with 40001 instead of reading the old token).
+create function lockd.fence(led text, mine bigint) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp as $$
+declare
+  seat_id integer;
+  current bigint;
+begin
+  select l.id into seat_id from lockd.lock l where l.name = led;
+  if not found then
+    raise exception 'nobody has ever led "%"', led
+      using errcode = 'LKD02', hint = 'Check the name, and that this is the database and schema it is led in.';
+  end if;
+  perform pg_advisory_xact_lock_shared(lockd.class_key(lockd.fence_class()), seat_id);
+  select f.token into strict current from lockd.fence f where f.lock_id = seat_id for share;
+  if current is distinct from mine then
+    raise exception 'token % of "%" is stale, the current one is %', mine, led, current
+      using errcode = 'LKD01', hint = 'Another instance leads. Roll back and stop working under this token.';
+  end if;
+end $$;
