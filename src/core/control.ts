@@ -1,0 +1,157 @@
+import type { Clock } from './clock.ts';
+import { deferred } from './deferred.ts';
+import { messageOf } from './errors.ts';
+import type { Logger } from './log.ts';
+import { reconnectWaitMs } from './machine/backoff.ts';
+import type { Candidate, ControlSession, Notice, Store } from './store.ts';
+
+/** Presence, notices and confessions: what a controller needs beside its seat. */
+export interface Control {
+  start(hear: (notice: Notice) => void): void;
+  /** Marks the token ended, trying until `until` (monotonic ms). Resolves with whether it is over. */
+  testify(
+    token: bigint,
+    by: 'confession' | 'testimony',
+    reason: string,
+    until: number,
+  ): Promise<boolean>;
+  /** Drops the session and makes a new one: the server is going away. */
+  reconnect(): void;
+  /** Leaves. A mark that is being tried is tried once more, not until its time is up. */
+  stop(): Promise<void>;
+}
+
+export interface ControlLinkOptions {
+  readonly store: Store;
+  readonly candidate: Candidate;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly connectTimeoutMs: number;
+  readonly reconnectMaxMs: number;
+}
+
+/** Keeps one control session connected. Losing it costs nothing but speed and sight. */
+export class ControlLink implements Control {
+  readonly #options: ControlLinkOptions;
+  #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+  #session: ControlSession | undefined;
+  #lost: (() => void) | undefined;
+  #opened = deferred();
+  #marks = new Set<Promise<boolean>>();
+
+  constructor(options: ControlLinkOptions) {
+    this.#options = options;
+  }
+
+  start(hear: (notice: Notice) => void): void {
+    if (this.#running !== undefined) return;
+    this.#stopping = new AbortController();
+    this.#opened = deferred();
+    this.#running = this.#keepConnected(hear, this.#stopping.signal);
+  }
+
+  testify(
+    token: bigint,
+    by: 'confession' | 'testimony',
+    reason: string,
+    until: number,
+  ): Promise<boolean> {
+    const mark = this.#testify(token, by, reason, until);
+    this.#marks.add(mark);
+    return mark.finally(() => this.#marks.delete(mark));
+  }
+
+  reconnect(): void {
+    this.#session?.destroy();
+    this.#lost?.();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#opened.resolve(); // marks that wait for a session have nothing to wait for
+    await Promise.allSettled(this.#marks);
+    this.#lost?.();
+    await this.#running;
+    this.#running = undefined;
+  }
+
+  async #keepConnected(hear: (notice: Notice) => void, signal: AbortSignal): Promise<void> {
+    const { store, candidate, clock, random, logger, connectTimeoutMs, reconnectMaxMs } =
+      this.#options;
+    let failures = 0;
+    while (!signal.aborted) {
+      const lost = deferred();
+      this.#lost = lost.resolve;
+      let session: ControlSession | undefined;
+      try {
+        session = await store.openControl(candidate, {
+          hooks: { lost: () => lost.resolve(), notice: hear },
+          signal,
+          timeoutMs: connectTimeoutMs,
+        });
+        this.#session = session;
+        this.#opened.resolve();
+        logger.debug({ backend: session.backend }, 'registered');
+        failures = 0;
+        // stop() and reconnect() do not see a session that is still being made: both mark it lost.
+        await lost.promise;
+        if (signal.aborted) await session.close();
+        this.#opened = deferred();
+      } catch (error) {
+        if (signal.aborted) break;
+        failures += 1;
+        if (failures === 1) logger.warn({ reason: messageOf(error) }, 'could not register');
+      }
+      session?.destroy();
+      this.#session = undefined;
+      if (signal.aborted) break;
+      await pause(clock, reconnectWaitMs(failures + 1, reconnectMaxMs, random()), signal);
+    }
+  }
+
+  async #testify(
+    token: bigint,
+    by: 'confession' | 'testimony',
+    reason: string,
+    until: number,
+  ): Promise<boolean> {
+    const { clock, logger } = this.#options;
+    while (clock.mono() < until) {
+      const session = this.#session;
+      if (session === undefined) {
+        if (this.#stopping.signal.aborted) return false;
+        await Promise.race([
+          this.#opened.promise,
+          pause(clock, until - clock.mono(), this.#stopping.signal),
+        ]);
+        continue;
+      }
+      try {
+        return await session.testify(token, by, reason);
+      } catch (error) {
+        logger.warn({ token, reason: messageOf(error) }, 'could not mark the term ended');
+        session.destroy();
+        this.#lost?.();
+        if (this.#session === session) this.#session = undefined;
+        if (this.#stopping.signal.aborted) return false;
+      }
+    }
+    return false;
+  }
+}
+
+/** A pause that ends early, quietly, when the signal aborts. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.setTimer(clock.mono() + Math.max(0, ms), end);
+    signal.addEventListener('abort', end, { once: true });
+  });
+}

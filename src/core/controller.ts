@@ -1,0 +1,308 @@
+import { EventEmitter } from 'node:events';
+import { type Control, ControlLink } from './control.ts';
+import { type Deferred, deferred } from './deferred.ts';
+import { LockdError, messageOf } from './errors.ts';
+import { Delivery } from './events.ts';
+import { Gate } from './gate.ts';
+import { type Logger, withFields } from './log.ts';
+import type { Lease } from './machine/lease.ts';
+import { trustedUntil } from './machine/tenure.ts';
+import { Notices } from './notices.ts';
+import type { Settled } from './options.ts';
+import { leftMs, Runtime, type Witness } from './runtime.ts';
+import type { Store } from './store.ts';
+import type { ControllerEvents, ControllerState, Gated, LeaveOptions } from './surface.ts';
+import type { Term } from './term.ts';
+import { eachTerm, nextTerm, whileActive } from './waiting.ts';
+import { Work } from './work.ts';
+
+/** What a controller is joined with: a database, and what stands in for its own control session. */
+export interface ControllerParts {
+  readonly store: Store;
+  readonly control?: Control | undefined;
+  readonly witness?: Witness | undefined;
+}
+
+/**
+ * Campaigns for one name, and is the gate: at most one controller of a name, anywhere, answers true
+ * to `isActive()` at any instant. One watcher, one seat session, one control session.
+ */
+export class SingletonLockController
+  extends EventEmitter<ControllerEvents>
+  implements AsyncDisposable
+{
+  readonly name: string;
+  /** One uuid per controller; what the lease names. */
+  readonly instance: string;
+  readonly label: string;
+  /** The one watcher of this controller, in its log lines. */
+  readonly watcherId: string;
+  readonly #settled: Settled;
+  readonly #parts: ControllerParts;
+  readonly #logger: Logger;
+  readonly #control: Control;
+  readonly #runtime: Runtime;
+  readonly #work = new Work();
+  readonly #notices: Notices;
+  readonly #delivery: Delivery<ControllerEvents>;
+  readonly #gate: Gate;
+  #run: Run | undefined;
+
+  constructor(settled: Settled, parts: ControllerParts) {
+    super();
+    this.setMaxListeners(0); // every wait for a term listens
+    this.#settled = settled;
+    const { candidate, rules, clock, random, logger, noticeIntervalMs } = settled;
+    this.#parts = parts;
+    this.name = candidate.name;
+    this.instance = candidate.instance;
+    this.label = candidate.label;
+    this.watcherId = candidate.instance.slice(0, 8);
+    this.#logger = withFields(logger, {
+      name: candidate.name,
+      instance: candidate.instance,
+      watcher: this.watcherId,
+    });
+    this.#notices = new Notices(noticeIntervalMs);
+    this.#delivery = new Delivery(this, (event, error) =>
+      this.#logger.error({ event, reason: messageOf(error) }, 'a listener failed'),
+    );
+    this.#gate = new Gate({
+      name: this.name,
+      instance: this.instance,
+      logger: this.#logger,
+      work: this.#work,
+      delivery: this.#delivery,
+      validForMs: () => this.#validForMs(),
+    });
+    this.#control =
+      parts.control ??
+      new ControlLink({
+        ...rules,
+        store: parts.store,
+        candidate,
+        clock,
+        random,
+        logger: this.#logger,
+      });
+    this.#runtime = new Runtime({
+      ...this.#settled,
+      store: parts.store,
+      control: this.#control,
+      witness: parts.witness,
+      logger: this.#logger,
+      host: {
+        openGate: (token) => this.#gate.open(token),
+        endTerm: (reason, cause) => this.#gate.close(reason, cause),
+        left: (token) => this.#gate.letGo(token),
+        settle: (error) =>
+          error === undefined ? this.#run?.settled.resolve() : this.#run?.settled.reject(error),
+        halt: () => {
+          // Work left by a forced stop may finish before the next run has begun to campaign.
+          if (this.#run?.isCampaigning) this.#run.halted.resolve();
+        },
+        observe: ({ lease }) => this.#observe(lease),
+        attempt: ({ attempt, waitMs }) => this.#delivery.send('attempt', { attempt, waitMs }),
+        warn: ({ message, error, fields }) => {
+          this.#logger.warn(fields ?? {}, message);
+          this.#delivery.send('warning', asError(message, error));
+        },
+      },
+    });
+  }
+
+  /**
+   * The gate. Synchronous, and exact at the moment of the call: compares the term's deadline with
+   * the monotonic and the boot-time clock, so neither a blocked event loop, a frozen process nor a
+   * suspended machine keeps it open.
+   */
+  isActive(): boolean {
+    return this.#validForMs() > 0;
+  }
+
+  get state(): ControllerState {
+    const { phase } = this.#runtime.state;
+    switch (phase.is) {
+      case 'active':
+        return this.isActive() ? 'active' : 'draining';
+      case 'draining':
+      case 'releasing':
+        return 'draining';
+      case 'stopped':
+        return 'stopped';
+      default:
+        return 'passive';
+    }
+  }
+
+  /** The current term while the gate is open. */
+  get term(): Term | undefined {
+    return this.isActive() ? this.#gate.term : undefined;
+  }
+
+  /**
+   * Begins to campaign; settles after the first attempt, leading or not. A database that is down is
+   * no error: it keeps trying. Rejects with what retrying cannot heal (no schema, a replica, a
+   * transaction pooler, …), or `LOCKD_STOPPED`. Calling it again joins the first call; calling it
+   * while it stops starts anew afterwards.
+   */
+  start(): Promise<void> {
+    const run = this.#run;
+    if (run?.stopped !== undefined) return run.stopped.then(() => this.start());
+    if (run !== undefined) return run.started;
+    const begun: Run = {
+      settled: deferred(),
+      halted: deferred(),
+      isCampaigning: false,
+      started: Promise.resolve(),
+      stopped: undefined,
+    };
+    this.#run = begun;
+    begun.started = this.#begin(begun);
+    return begun.started;
+  }
+
+  /**
+   * Closes the gate, aborts the term, lets work in flight finish, releases, disconnects. While work
+   * does not finish it keeps the seat and does not settle; forced, it gives up after
+   * `drainTimeoutMs`, and the successor waits for the lease to run out. Calling it again joins the
+   * first call.
+   */
+  stop({ force = false }: LeaveOptions = {}): Promise<void> {
+    const run = this.#run;
+    if (run === undefined) return Promise.resolve();
+    this.#runtime.dispatch({ is: 'stop', isForced: force });
+    run.stopped ??= this.#end(run);
+    return run.stopped;
+  }
+
+  /** Leaves on purpose and campaigns again after a pause, so that whoever waits has the seat. */
+  async resign({ force = false }: LeaveOptions = {}): Promise<void> {
+    this.#runtime.dispatch({ is: 'resign', isForced: force });
+    await this.#gate.left();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** Resolves with the term as soon as the gate is open; at once when it is. */
+  whenActive({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Term> {
+    return nextTerm(this, undefined, signal);
+  }
+
+  /**
+   * Every term of this controller, one after the other, until it is stopped. The loop's body counts
+   * as work in flight: the seat is kept until it asks for the next term.
+   */
+  terms({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<Term, void, void> {
+    return eachTerm(this, this.#work, signal);
+  }
+
+  /**
+   * Runs `work` once per term, and drains it: campaign, run, abort, drain, release, again. Work
+   * that returns early resigns; work that throws resigns and rejects. Aborting `signal` ends the
+   * term, waits for the work, and rejects with the signal's own reason. Resolves when stopped.
+   */
+  whileActive(
+    work: (term: Term) => Promise<void> | void,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    return whileActive(this, this.#work, work, signal);
+  }
+
+  /** Counts a promise as work in flight: the seat is kept until it settles. Returns it. */
+  track<Result>(promise: Promise<Result>): Promise<Result> {
+    this.#work.track(promise);
+    return promise;
+  }
+
+  /** Wraps a handler: it runs, and is drained, while the gate is open; else the answer says so. */
+  gated<Args extends unknown[], Result>(
+    handler: (...args: Args) => Promise<Result> | Result,
+  ): (...args: Args) => Promise<Gated<Result>> {
+    return async (...args) => {
+      if (!this.isActive()) return { ran: false };
+      const finish = this.#work.begin();
+      try {
+        return { ran: true, value: await handler(...args) };
+      } finally {
+        finish();
+      }
+    };
+  }
+
+  /**
+   * Whether to tell `key` (a chat, a user) that this instance does not work now: true at most once
+   * per key and interval while PASSIVE, never while ACTIVE. Memory is bounded.
+   */
+  passiveNotice(key: string): boolean {
+    return !this.isActive() && this.#notices.take(key, this.#settled.clock.mono());
+  }
+
+  async #begin(run: Run): Promise<void> {
+    const { witness } = this.#parts;
+    try {
+      await witness?.start();
+      if (run.stopped !== undefined) throw this.#stoppedEarly();
+      this.#control.start((notice) => this.#runtime.dispatch({ is: 'noticed', notice }));
+      this.#logger.info({ label: this.label }, 'started');
+      run.isCampaigning = true;
+      this.#runtime.dispatch({ is: 'start' });
+      await run.settled.promise;
+    } catch (error) {
+      if (run.stopped === undefined) await this.#letGo();
+      throw error;
+    }
+  }
+
+  async #end(run: Run): Promise<void> {
+    run.started.catch(() => {}); // whoever called start() hears of it; nobody else has to
+    if (run.isCampaigning) {
+      await run.halted.promise;
+      run.settled.reject(this.#stoppedEarly());
+    } else {
+      await run.started.catch(() => {});
+    }
+    await this.#letGo();
+    this.#logger.info({}, 'stopped');
+    this.#delivery.send('stopped');
+  }
+
+  async #letGo(): Promise<void> {
+    await this.#control.stop();
+    await this.#parts.witness?.stop();
+    this.#run = undefined;
+  }
+
+  #stoppedEarly(): LockdError {
+    return new LockdError(
+      'LOCKD_STOPPED',
+      `The controller of "${this.name}" was stopped before its first attempt was answered.`,
+    );
+  }
+
+  #validForMs(): number {
+    const { phase } = this.#runtime.state;
+    if (phase.is !== 'active') return 0;
+    return leftMs(trustedUntil(phase.trusted, this.#settled.rules), this.#settled.clock);
+  }
+
+  #observe({ token, instance, label }: Lease): void {
+    this.#logger.info({ token, leader: label }, 'observed a leader');
+    this.#delivery.send('observed', { token, instance, label });
+  }
+}
+
+interface Run {
+  /** The first attempt has been answered. */
+  readonly settled: Deferred<void>;
+  /** The machine has let go of everything. */
+  readonly halted: Deferred<void>;
+  isCampaigning: boolean;
+  started: Promise<void>;
+  stopped: Promise<void> | undefined;
+}
+
+const asError = (message: string, error: unknown): Error =>
+  error instanceof Error ? error : new LockdError('LOCKD_CONNECTION', message, { cause: error });

@@ -1,0 +1,53 @@
+/** Stable names of everything that can go wrong; match on these, not on messages or classes. */
+export type LockdErrorCode =
+  | 'LOCKD_INVALID_OPTION' // an option, a name or a relation between options does not fit
+  | 'LOCKD_STOPPED' // the controller was stopped while something waited for it
+  | 'LOCKD_SCHEMA_MISSING' // the tables are not there: migrate first
+  | 'LOCKD_SCHEMA_NEWER' // the schema belongs to a newer lockd
+  | 'LOCKD_SCHEMA_EDITED' // an applied migration differs from the shipped one
+  | 'LOCKD_POOLER' // transaction pooling: session locks belong to nobody
+  | 'LOCKD_REPLICA' // the server is a replica: it grants advisory locks and cannot write
+  | 'LOCKD_SERVER' // not PostgreSQL 14 or later, or its advisory locks are stubs
+  | 'LOCKD_PRIVILEGE' // the role may not do what the protocol needs
+  | 'LOCKD_OCCUPIED' // this backend already holds the seat for somebody else
+  | 'LOCKD_CONNECTION' // no connection, or it broke
+  | 'LOCKD_UNAVAILABLE' // the server is starting up or shutting down
+  | 'LOCKD_TIMEOUT' // no answer in time; the connection was destroyed
+  | 'LOCKD_UNCERTAIN' // the server answered with a warning where only a clean yes counts
+  | 'LOCKD_LOST' // a term ended: the reason an aborted `term.signal` carries
+  | 'LOCKD_STALE_TOKEN' // a fenced transaction carries an old token
+  | 'LOCKD_UNKNOWN_NAME' // nobody has ever led this name here
+  | 'LOCKD_GUARD'; // the guard process could not be started or was lost
+
+const brand = Symbol.for('lockd.error');
+
+/** The one error class. `code` is stable; `message` says what, with which value, and what to do. */
+export class LockdError extends Error {
+  readonly code: LockdErrorCode;
+  /** True where trying again later can help, without anybody changing anything here. */
+  readonly isRetryable: boolean;
+
+  constructor(
+    code: LockdErrorCode,
+    message: string,
+    options: { cause?: unknown; isRetryable?: boolean } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'LockdError';
+    this.code = code;
+    this.isRetryable = options.isRetryable ?? false;
+    Object.defineProperty(this, brand, { value: true });
+  }
+}
+
+/** True for a LockdError of any copy of this package that is loaded. */
+export const isLockdError = (value: unknown): value is LockdError =>
+  typeof value === 'object' && value !== null && brand in value;
+
+/** In words, whatever was thrown. Some errors of Node say nothing and hold several that do. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.message !== '') return error.message;
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
+  return error.cause === undefined ? error.name : messageOf(error.cause);
+}

@@ -1,0 +1,216 @@
+/** PASSIVE: from a session to the seat, from the seat to a term. */
+
+import type { AttemptAnswer, BidAnswer } from '../store.ts';
+import { attemptWaitMs } from './backoff.ts';
+import { inherit, type Lease } from './lease.ts';
+import { callFor, finish, first, settled, stay } from './moves.ts';
+import type { Call, Effect, Moment, Phase, State, Transition } from './protocol.ts';
+import type { Rules } from './rules.ts';
+import { takeOffice } from './tenure.ts';
+
+type Inheriting = Extract<Phase, { is: 'inheriting' }>;
+
+/** PASSIVE attempts are told at `info` this often; each of them at `debug`. */
+const noteEveryMs = 60_000;
+
+/** One attempt: stand in the server's queue for a bounded time. */
+export function campaign(
+  state: State,
+  lease: Lease | undefined,
+  now: Moment,
+  rules: Rules,
+): Transition {
+  const attempt = state.attempt + 1;
+  const waitMs = attemptWaitMs(attempt, lease, rules, now.random);
+  const isNoteworthy = now.mono - state.notedAt >= noteEveryMs;
+  return stay(
+    {
+      ...state,
+      phase: { is: 'campaigning' },
+      attempt,
+      notedAt: isNoteworthy ? now.mono : state.notedAt,
+      call: callFor('attempt', now, waitMs + rules.callTimeoutMs),
+    },
+    { do: 'attempt', waitMs },
+    { do: 'tell-attempt', attempt, waitMs },
+    {
+      do: 'log',
+      level: isNoteworthy ? 'info' : 'debug',
+      message: 'waits for the seat',
+      fields: { attempt, nextWaitMs: waitMs, leader: lease?.label, token: lease?.token },
+    },
+  );
+}
+
+export function attempted(
+  state: State,
+  { isGranted, lease }: AttemptAnswer,
+  now: Moment,
+  rules: Rules,
+): Transition {
+  const seen = see({ ...state, failures: 0 }, lease, now, rules);
+  if (isGranted) return first(seen.effects, decide(seen.state, lease, now.mono, now, rules));
+  return first(seen.effects, settled(campaign(seen.state, lease, now, rules)));
+}
+
+/** Learning of a beat starts its TTL anew on our clock: it had been sent before we learned of it. */
+function see(state: State, lease: Lease, now: Moment, rules: Rules): Transition {
+  const { sighting } = state;
+  const isNew =
+    sighting === undefined || lease.token !== sighting.token || lease.beat > sighting.beat;
+  const next: State = {
+    ...state,
+    sighting: isNew ? { token: lease.token, beat: lease.beat, at: now.mono } : sighting,
+    highestToken: lease.token > state.highestToken ? lease.token : state.highestToken,
+  };
+  const isOurs = lease.instance === rules.instance;
+  if (lease.isEnded || isOurs || lease.token === 0n || lease.token === state.observed) {
+    return stay(next);
+  }
+  return stay({ ...next, observed: lease.token }, { do: 'observe', lease });
+}
+
+/** Holding the seat: start now, or wait until the predecessor's trust has run out. */
+export function decide(
+  state: State,
+  lease: Lease,
+  grantedAt: number,
+  now: Moment,
+  rules: Rules,
+): Transition {
+  const { startAt, ground } = inherit(lease, {
+    instance: rules.instance,
+    ttlMs: rules.ttlMs,
+    takeover: rules.takeover,
+    grantedAt,
+    sighting: state.sighting,
+    highestToken: state.highestToken,
+  });
+  const known: State = {
+    ...state,
+    highestToken: lease.token > state.highestToken ? lease.token : state.highestToken,
+  };
+  if (startAt <= now.mono) return bid(known, lease, grantedAt, now, rules);
+  const phase: Phase = {
+    is: 'inheriting',
+    grantedAt,
+    startAt,
+    lease,
+    readAt: now.mono + readEveryMs(rules),
+    isStale: false,
+  };
+  if (state.phase.is !== 'campaigning') return settled(stay({ ...known, phase }));
+  return settled(
+    stay(
+      { ...known, phase },
+      {
+        do: 'log',
+        level: 'info',
+        message: 'won the seat, waits for the old lease to run out',
+        fields: {
+          ground,
+          waitMs: Math.ceil(startAt - now.mono),
+          predecessor: lease.label,
+          token: lease.token,
+        },
+      },
+    ),
+  );
+}
+
+// Often enough to hear of a lost notice soon and to keep the server's idle timer from firing.
+const readEveryMs = (rules: Rules): number => Math.min(1000, rules.heartbeatMs / 3);
+
+/** The row once more, with the seat in hand; what it says decides anew. */
+export function read(state: State, grantedAt: number, now: Moment, rules: Rules): Transition {
+  const { phase } = state;
+  const waiting: Phase =
+    phase.is === 'inheriting'
+      ? { ...phase, isStale: false }
+      : {
+          is: 'inheriting',
+          grantedAt,
+          startAt: Number.POSITIVE_INFINITY,
+          lease: undefined,
+          readAt: Number.POSITIVE_INFINITY,
+          isStale: false,
+        };
+  return stay(
+    { ...state, phase: waiting, call: callFor('read', now, rules.callTimeoutMs) },
+    { do: 'read' },
+  );
+}
+
+export function wasRead(state: State, lease: Lease, now: Moment, rules: Rules): Transition {
+  const { phase } = state;
+  if (phase.is !== 'inheriting') return stay(state);
+  if (phase.isStale) return read(state, phase.grantedAt, now, rules);
+  return decide(state, lease, phase.grantedAt, now, rules);
+}
+
+export function wait(state: State, phase: Inheriting, now: Moment, rules: Rules): Transition {
+  if (state.call !== undefined) return stay(state);
+  if (phase.lease !== undefined && now.mono >= phase.startAt) {
+    return bid(state, phase.lease, phase.grantedAt, now, rules);
+  }
+  return now.mono >= phase.readAt ? read(state, phase.grantedAt, now, rules) : stay(state);
+}
+
+/** Something was told about the name. Never proof: a reason to read the row now. */
+export function noticed(state: State, now: Moment, rules: Rules): Transition {
+  const { phase, call } = state;
+  if (phase.is !== 'inheriting') return stay(state);
+  return call === undefined
+    ? read(state, phase.grantedAt, now, rules)
+    : stay({ ...state, phase: { ...phase, isStale: true } });
+}
+
+function bid(state: State, lease: Lease, grantedAt: number, now: Moment, rules: Rules): Transition {
+  const waitMs = Math.floor(rules.ttlMs / 5);
+  return stay(
+    {
+      ...state,
+      phase: { is: 'taking', grantedAt, isClosing: false },
+      call: callFor('takeover', now, waitMs + rules.callTimeoutMs),
+    },
+    {
+      do: 'takeover',
+      bid: {
+        token: lease.token,
+        beat: lease.beat,
+        isEnded: lease.isEnded,
+        highestToken: state.highestToken,
+        waitMs,
+      },
+    },
+  );
+}
+
+export function bidAnswered(
+  state: State,
+  answer: BidAnswer,
+  call: Call | undefined,
+  now: Moment,
+  rules: Rules,
+): Transition {
+  const { phase } = state;
+  if (phase.is !== 'taking' || call === undefined) return stay(state);
+  if (answer.outcome === 'taken') {
+    return settled(takeOffice(state, answer.token, call.sent, now, rules));
+  }
+  if (!state.isWanted) return finish(state);
+  if (answer.outcome === 'changed') return read(state, phase.grantedAt, now, rules);
+  const warning: Effect = {
+    do: 'warn',
+    message: 'takeover is held up by fenced transactions',
+    fields: { blockers: answer.blockers },
+  };
+  if (rules.blockers === 'report' || answer.blockers.length === 0) {
+    return first([warning], settled(read(state, phase.grantedAt, now, rules)));
+  }
+  return settled(
+    stay({ ...state, call: callFor('terminate', now, rules.callTimeoutMs) }, warning, {
+      do: 'terminate-blockers',
+    }),
+  );
+}

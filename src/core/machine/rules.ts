@@ -1,0 +1,16 @@
+/** The sizes the machine works with, all in milliseconds and all settled by `settleOptions`. */
+export interface Rules {
+  readonly instance: string;
+  readonly ttlMs: number;
+  readonly heartbeatMs: number;
+  readonly marginMs: number;
+  readonly takeover: 'safe' | 'fast';
+  readonly blockers: 'report' | 'terminate';
+  readonly firstWaitMs: number;
+  readonly maxWaitMs: number;
+  readonly waitFactor: number;
+  readonly reconnectMaxMs: number;
+  readonly connectTimeoutMs: number;
+  readonly callTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+}

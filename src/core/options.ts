@@ -1,0 +1,242 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { type Clock, systemClock } from './clock.ts';
+import { LockdError } from './errors.ts';
+import { type Logger, silentLogger } from './log.ts';
+import type { Rules } from './machine/rules.ts';
+import type { Candidate } from './store.ts';
+
+/** What a controller can be told. Only `name` has no default. */
+export interface ControllerOptions {
+  /** What is led: 1 to 200 characters, well-formed, without control characters. */
+  readonly name: string;
+  /** Who this is, for people. Default: `hostname:pid`. */
+  readonly label?: string | undefined;
+  /** Shown by `lockd status` beside the label. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** How long a silent leader is still waited for. Default: 10 000 ms. */
+  readonly ttlMs?: number | undefined;
+  /** Time between two beats, at most a third of the TTL. Default: a fifth of it. */
+  readonly heartbeatMs?: number | undefined;
+  /**
+   * How much earlier than its TTL a leader stops trusting itself. At least 100 ms and 1 % of the
+   * TTL, which is also the default.
+   */
+  readonly marginMs?: number | undefined;
+  /** After this a drain that still runs is warned about. Default: 25 000 ms. */
+  readonly drainTimeoutMs?: number | undefined;
+  /** `'fast'` takes a free seat for proof that its holder has stopped: only with fencing. */
+  readonly takeover?: 'safe' | 'fast' | undefined;
+  /** What happens to fenced transactions that hold up a takeover. Default: `'report'`. */
+  readonly fenceBlockers?: 'report' | 'terminate' | undefined;
+  /** `passiveNotice` says yes at most once per key in this time. Default: 60 000 ms. */
+  readonly noticeIntervalMs?: number | undefined;
+  /** The first wait in the server's queue. Default: 250 ms. */
+  readonly firstWaitMs?: number | undefined;
+  /** The longest one. Default: the heartbeat, at most 2 000 ms. */
+  readonly maxWaitMs?: number | undefined;
+  /** By how much waits grow. Default: 1.5. */
+  readonly waitFactor?: number | undefined;
+  /** The longest pause before a new connection after failures. Default: 1 000 ms. */
+  readonly reconnectMaxMs?: number | undefined;
+  /** Bound for making a connection. Default: 5 000 ms. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Bound for an answer beyond the time that a statement waits on purpose. Default: 5 000 ms. */
+  readonly callTimeoutMs?: number | undefined;
+  /** pino, or anything with its four methods. Default: silence. */
+  readonly logger?: Logger | undefined;
+  readonly clock?: Clock | undefined;
+  /** Uniform in [0, 1): jitter. */
+  readonly random?: (() => number) | undefined;
+}
+
+/**
+ * The sizes, and why. All durations in milliseconds.
+ *
+ * | what | size | because |
+ * | --- | --- | --- |
+ * | TTL | 10 000 | longer than a garbage collection, a failover of a proxy or a slow disk; short enough to wait for |
+ * | heartbeat | TTL / 5 | three beats in a row may be lost; 0.5 statements a second |
+ * | margin | TTL / 100, 100 or more | two healthy clocks differ by far less than 1 %; 100 covers scheduling and the 10 ms grain of the boot-time clock |
+ * | waits | 250 growing by 1.5 to min(heartbeat, 2 000) | vacuum and CREATE INDEX CONCURRENTLY wait for a standing attempt, never longer than this |
+ * | passive idle | the heartbeat, at least min(1 000, TTL / 2) | a frozen standby that is granted the seat loses it this soon |
+ * | connect, call | 5 000 | a lost SYN is sent again after 1 and 3 s |
+ * | reconnect | up to 1 000, full jitter | back within a second of the server, at two connections a second each |
+ * | fence wait | TTL / 5 | one try at the gate; it is tried again |
+ * | drain | 25 000 | inside the 30 s that container platforms grant by default |
+ */
+export const defaults = {
+  ttlMs: 10_000,
+  heartbeatsPerTtl: 5,
+  marginMs: 100,
+  marginShare: 0.01,
+  drainTimeoutMs: 25_000,
+  noticeIntervalMs: 60_000,
+  firstWaitMs: 250,
+  maxWaitMs: 2_000,
+  waitFactor: 1.5,
+  reconnectMaxMs: 1_000,
+  connectTimeoutMs: 5_000,
+  callTimeoutMs: 5_000,
+} as const;
+
+const longestMs = 24 * 60 * 60 * 1000;
+
+export interface Settled {
+  readonly candidate: Candidate;
+  readonly rules: Rules;
+  readonly noticeIntervalMs: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** Checks options and the relations between them; refuses what does not fit instead of repairing it. */
+export function settleOptions(
+  options: ControllerOptions,
+  instance: string = randomUUID(),
+): Settled {
+  // The database keeps these two in whole milliseconds, and all must count the same TTL.
+  const ttlMs = Math.round(duration('ttlMs', options.ttlMs ?? defaults.ttlMs, 500));
+  const heartbeatMs = Math.floor(
+    duration('heartbeatMs', options.heartbeatMs ?? ttlMs / defaults.heartbeatsPerTtl, 50),
+  );
+  expect(
+    heartbeatMs * 3 <= ttlMs,
+    `\`heartbeatMs\` to be at most a third of \`ttlMs\` (${ttlMs})`,
+    heartbeatMs,
+    'Lower it, or raise `ttlMs`.',
+  );
+  const leastMarginMs = Math.max(defaults.marginMs, ttlMs * defaults.marginShare);
+  const marginMs = duration('marginMs', options.marginMs ?? leastMarginMs, leastMarginMs);
+  expect(
+    marginMs + 2 * heartbeatMs <= ttlMs,
+    `\`marginMs\` to leave room for two beats of ${heartbeatMs} ms in \`ttlMs\` (${ttlMs})`,
+    marginMs,
+    'Lower it or `heartbeatMs`, or raise `ttlMs`.',
+  );
+  const maxWaitMs = duration(
+    'maxWaitMs',
+    options.maxWaitMs ?? Math.min(heartbeatMs, defaults.maxWaitMs),
+    1,
+  );
+  const waitFactor = options.waitFactor ?? defaults.waitFactor;
+  expect(waitFactor >= 1 && waitFactor <= 10, '`waitFactor` to be from 1 to 10', waitFactor);
+  return {
+    candidate: {
+      name: checkName(options.name),
+      instance,
+      label: checkLabel(options.label ?? `${hostname()}:${process.pid}`),
+      metadata: checkMetadata(options.metadata ?? {}),
+      ttlMs,
+      heartbeatMs,
+      passiveIdleMs: Math.round(Math.max(heartbeatMs, Math.min(1_000, ttlMs / 2))),
+    },
+    rules: {
+      instance,
+      ttlMs,
+      heartbeatMs,
+      marginMs,
+      takeover: oneOf('takeover', options.takeover ?? 'safe', ['safe', 'fast']),
+      blockers: oneOf('fenceBlockers', options.fenceBlockers ?? 'report', ['report', 'terminate']),
+      firstWaitMs: Math.min(
+        maxWaitMs,
+        duration('firstWaitMs', options.firstWaitMs ?? defaults.firstWaitMs, 1),
+      ),
+      maxWaitMs,
+      waitFactor,
+      reconnectMaxMs: duration(
+        'reconnectMaxMs',
+        options.reconnectMaxMs ?? defaults.reconnectMaxMs,
+        1,
+      ),
+      connectTimeoutMs: duration(
+        'connectTimeoutMs',
+        options.connectTimeoutMs ?? defaults.connectTimeoutMs,
+        1,
+      ),
+      callTimeoutMs: duration('callTimeoutMs', options.callTimeoutMs ?? defaults.callTimeoutMs, 1),
+      drainTimeoutMs: duration(
+        'drainTimeoutMs',
+        options.drainTimeoutMs ?? defaults.drainTimeoutMs,
+        0,
+      ),
+    },
+    noticeIntervalMs: duration(
+      'noticeIntervalMs',
+      options.noticeIntervalMs ?? defaults.noticeIntervalMs,
+      0,
+    ),
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+  };
+}
+
+/** A name as the database keeps it: two that look different are different. */
+export function checkName(name: unknown): string {
+  expect(
+    typeof name === 'string' && isText(name, 200),
+    '`name` to be 1 to 200 well-formed characters without control characters',
+    name,
+  );
+  return name as string;
+}
+
+function checkLabel(label: string): string {
+  expect(
+    typeof label === 'string' && isText(label, 200),
+    '`label` to be 1 to 200 well-formed characters',
+    label,
+  );
+  return label;
+}
+
+function checkMetadata(metadata: Readonly<Record<string, unknown>>): typeof metadata {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(metadata);
+  } catch {}
+  expect(
+    json?.startsWith('{') === true && !json.includes('\\u0000'),
+    '`metadata` to be an object that JSON can hold, without NUL characters',
+    metadata,
+  );
+  return metadata;
+}
+
+function isText(text: string, longest: number): boolean {
+  const { length } = [...text];
+  return length >= 1 && length <= longest && text.isWellFormed() && !/\p{Cc}/u.test(text);
+}
+
+function duration(option: string, value: number, leastMs: number): number {
+  expect(
+    typeof value === 'number' && value >= leastMs && value <= longestMs,
+    `\`${option}\` to be from ${leastMs} ms to a day`,
+    value,
+  );
+  return value;
+}
+
+function oneOf<Choice extends string>(
+  option: string,
+  value: Choice,
+  choices: readonly Choice[],
+): Choice {
+  expect(
+    choices.includes(value),
+    `\`${option}\` to be one of ${choices.map((choice) => `'${choice}'`).join(', ')}`,
+    value,
+  );
+  return value;
+}
+
+function expect(isSo: boolean, what: string, got: unknown, remedy = ''): void {
+  if (isSo) return;
+  const shown = typeof got === 'string' ? `${JSON.stringify(got.slice(0, 80))}` : String(got);
+  throw new LockdError(
+    'LOCKD_INVALID_OPTION',
+    `Expected ${what}, got ${shown}. ${remedy}`.trimEnd(),
+  );
+}

@@ -1,0 +1,233 @@
+import { type Clock, type Instant, instantOf } from './clock.ts';
+import type { Control } from './control.ts';
+import type { Logger } from './log.ts';
+import { initialState, step, wakeAt } from './machine/machine.ts';
+import type { Effect, EndReason, Event, SeatEvent, State } from './machine/protocol.ts';
+import type { Rules } from './machine/rules.ts';
+import type { Candidate, SeatSession, Store } from './store.ts';
+
+type SeatNews = SeatEvent extends infer E
+  ? E extends { seat: number }
+    ? Omit<E, 'seat'>
+    : never
+  : never;
+
+/** What the host of the machine does when it is told to. */
+export interface Host {
+  openGate(token: bigint): void;
+  /** Ends the term, synchronously; resolves when work in flight has finished. */
+  endTerm(reason: EndReason, cause: unknown): Promise<void>;
+  /** The seat of this term has been let go, or lost and confessed. */
+  left(token: bigint): void;
+  settle(error?: unknown): void;
+  halt(): void;
+  observe(effect: Extract<Effect, { do: 'observe' }>): void;
+  attempt(effect: Extract<Effect, { do: 'tell-attempt' }>): void;
+  warn(effect: Extract<Effect, { do: 'warn' }>): void;
+}
+
+/** A guard: somebody beside this process who learns what may be trusted until when. */
+export interface Witness {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** `until` on the monotonic clock, which all processes of a machine share. */
+  vouch(token: bigint, until: number): void;
+}
+
+export interface RuntimeOptions {
+  readonly store: Store;
+  readonly control: Control;
+  readonly witness: Witness | undefined;
+  readonly candidate: Candidate;
+  readonly rules: Rules;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly host: Host;
+}
+
+/** Feeds the machine and runs its effects: the only place that does. */
+export class Runtime {
+  readonly #options: RuntimeOptions;
+  readonly #inbox: Event[] = [];
+  #state: State = initialState;
+  #isStepping = false;
+  #seat: { session: SeatSession | undefined; abort: AbortController } | undefined;
+  #cancelTimer: () => void = () => {};
+
+  constructor(options: RuntimeOptions) {
+    this.#options = options;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** One event after the other: what an effect causes at once is heard after its effects. */
+  dispatch(event: Event): void {
+    this.#inbox.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    try {
+      for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
+        this.#step(next);
+      }
+    } finally {
+      this.#isStepping = false;
+    }
+    this.#rearm();
+  }
+
+  #step(event: Event): void {
+    const { clock, random, rules } = this.#options;
+    const now = { ...instantOf(clock), random: random() };
+    const { state, effects } = step(this.#state, event, now, rules);
+    this.#state = state; // the gate reads the state: it is closed before any effect runs
+    for (const effect of effects) this.#run(effect);
+  }
+
+  #rearm(): void {
+    this.#cancelTimer();
+    const { clock, rules } = this.#options;
+    const at = wakeAt(this.#state, rules, instantOf(clock));
+    this.#cancelTimer =
+      at === Number.POSITIVE_INFINITY
+        ? () => {}
+        : clock.setTimer(at, () => this.dispatch({ is: 'tick' }));
+  }
+
+  #run(effect: Effect): void {
+    const { host, control, witness, logger, store, rules } = this.#options;
+    switch (effect.do) {
+      case 'open-seat':
+        this.#openSeat(effect.seat);
+        break;
+      case 'destroy-seat':
+        this.#destroySeat();
+        break;
+      case 'attempt':
+        this.#ask(
+          (seat) => seat.attempt(effect.waitMs),
+          (answer) => ({ is: 'attempted', answer }),
+        );
+        break;
+      case 'read':
+        this.#ask(
+          (seat) => seat.readLease(),
+          (lease) => ({ is: 'read', lease }),
+        );
+        break;
+      case 'takeover':
+        this.#ask(
+          (seat) => seat.takeover(effect.bid),
+          (answer) => ({ is: 'bid', answer }),
+        );
+        break;
+      case 'terminate-blockers':
+        this.#ask(
+          (seat) => seat.terminateBlockers(),
+          () => ({ is: 'terminated' }),
+        );
+        break;
+      case 'beat':
+        this.#ask(
+          (seat) => seat.beat(effect.token),
+          (isKept) => ({ is: 'beaten', isKept }),
+        );
+        break;
+      case 'release':
+        this.#ask(
+          (seat) => seat.release(effect.token, effect.reason),
+          (isMarked) => ({ is: 'released', isMarked }),
+        );
+        break;
+      case 'vouch':
+        witness?.vouch(effect.token, effect.until);
+        break;
+      case 'open-gate':
+        host.openGate(effect.token);
+        break;
+      case 'end-term':
+        void host.endTerm(effect.reason, effect.cause).then(() => this.dispatch({ is: 'drained' }));
+        break;
+      case 'confess':
+        void control.testify(effect.token, 'confession', effect.reason, effect.until);
+        break;
+      case 'probe':
+        void store
+          .probe(rules.connectTimeoutMs)
+          .then((health) => this.dispatch({ is: 'probed', health }));
+        break;
+      case 'reconnect-control':
+        control.reconnect();
+        break;
+      case 'left':
+        host.left(effect.token);
+        break;
+      case 'settle':
+        host.settle(effect.error);
+        break;
+      case 'halt':
+        host.halt();
+        break;
+      case 'observe':
+        host.observe(effect);
+        break;
+      case 'tell-attempt':
+        host.attempt(effect);
+        break;
+      case 'warn':
+        host.warn(effect);
+        break;
+      case 'log':
+        logger[effect.level](effect.fields ?? {}, effect.message);
+        break;
+    }
+  }
+
+  #openSeat(seat: number): void {
+    const { store, candidate, rules } = this.#options;
+    this.#destroySeat();
+    const opening = { session: undefined as SeatSession | undefined, abort: new AbortController() };
+    this.#seat = opening;
+    const broke = (error: unknown): void => this.dispatch({ seat, is: 'broken', error });
+    store
+      .openSeat(candidate, {
+        hooks: { lost: broke },
+        signal: opening.abort.signal,
+        timeoutMs: rules.connectTimeoutMs,
+      })
+      .then((session) => {
+        // Given up while it was being made: what arrives late is put away.
+        if (opening.abort.signal.aborted) return session.destroy();
+        opening.session = session;
+        this.dispatch({ seat, is: 'opened' });
+      }, broke);
+  }
+
+  #destroySeat(): void {
+    this.#seat?.abort.abort();
+    this.#seat?.session?.destroy();
+    this.#seat = undefined;
+  }
+
+  #ask<Answer>(
+    call: (seat: SeatSession) => Promise<Answer>,
+    news: (answer: Answer) => SeatNews,
+  ): void {
+    const { seat } = this.#state;
+    const session = this.#seat?.session;
+    if (session === undefined) throw new Error('the machine asked a session that is not open');
+    call(session).then(
+      (answer) => this.dispatch({ ...news(answer), seat } as SeatEvent),
+      (error: unknown) => this.dispatch({ seat, is: 'broken', error }),
+    );
+  }
+}
+
+/** What is left of the trust in the last acknowledged beat; the monotonic clock, being cheap, first. */
+export function leftMs(until: Instant, clock: Clock): number {
+  const mono = until.mono - clock.mono();
+  if (mono <= 0) return 0;
+  return Math.max(0, Math.min(mono, until.boot - clock.boot()));
+}

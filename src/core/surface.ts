@@ -1,0 +1,37 @@
+import type { EndReason } from './machine/protocol.ts';
+import type { Term } from './term.ts';
+
+/** `draining`: the gate is closed and work in flight is finishing. */
+export type ControllerState = 'passive' | 'active' | 'draining' | 'stopped';
+
+/** The leader as a standby last saw it. */
+export interface Leader {
+  readonly token: bigint;
+  readonly instance: string | undefined;
+  readonly label: string | undefined;
+}
+
+export interface ControllerEvents {
+  /** Exactly once per term, when the gate has opened. */
+  active: [term: Term];
+  /** Exactly once per `active`, when the gate has closed and the term is aborted. */
+  passive: [term: Term, reason: EndReason];
+  /** The watcher stands in the queue once more, for at most `waitMs`. */
+  attempt: [attempt: { readonly attempt: number; readonly waitMs: number }];
+  /** Another instance leads. */
+  observed: [leader: Leader];
+  /** Something went wrong that heals by itself, or needs an operator; never thrown. */
+  warning: [error: Error];
+  /** The controller has let go of everything. */
+  stopped: [];
+}
+
+/** What `gated` answers: the handler's own result, or that it did not run. */
+export type Gated<Result> =
+  | { readonly ran: true; readonly value: Result }
+  | { readonly ran: false };
+
+export interface LeaveOptions {
+  /** Give the seat up when the drain overruns, without saying that the work has stopped. */
+  readonly force?: boolean;
+}

@@ -1,0 +1,37 @@
+import type { LockdError } from './errors.ts';
+
+/** One uninterrupted leadership. It never resumes: losing it for a moment ends it. */
+export interface Term {
+  readonly name: string;
+  /** The fencing token: greater than that of every term before. */
+  readonly token: bigint;
+  readonly instance: string;
+  /** By this machine's clock, for people. */
+  readonly since: Date;
+  /** Aborts when the gate closes; its `reason` is a LockdError with code `LOCKD_LOST`. */
+  readonly signal: AbortSignal;
+  /** The gate, for this term: false once it has ended, and on any doubt. */
+  isActive(): boolean;
+  /** How much longer this term may be trusted without another beat, in ms; 0 once it has ended. */
+  validForMs(): number;
+}
+
+/** The term and the one who can end it. */
+export interface OpenTerm extends Term {
+  end(reason: LockdError): void;
+}
+
+export function openTerm(
+  facts: Pick<Term, 'name' | 'token' | 'instance' | 'since'>,
+  validForMs: () => number,
+): OpenTerm {
+  const abort = new AbortController();
+  const left = (): number => (abort.signal.aborted ? 0 : validForMs());
+  return Object.freeze({
+    ...facts,
+    signal: abort.signal,
+    isActive: () => left() > 0,
+    validForMs: left,
+    end: (reason: LockdError) => abort.abort(reason),
+  });
+}
