@@ -1,0 +1,201 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { systemClock } from '../core/clock.ts';
+import { ControlLink } from '../core/control.ts';
+import { deferred } from '../core/deferred.ts';
+import type { Logger } from '../core/log.ts';
+import type { Settled } from '../core/options.ts';
+import { postgresStore } from '../postgres/store.ts';
+import { askFollowers, askGroup, groupGone, signalGroup } from './group.ts';
+import type { ToGuard, ToSupervisor } from './messages.ts';
+import type { SuperviseSettings } from './supervisor.ts';
+
+/**
+ * The parent of the supervisor: its exit event is a proof of death that no reused process id can
+ * forge. It registers and listens for the supervisor, and when that one dies or falls silent it ends
+ * the command before the lease runs out, and testifies once nothing of it is left.
+ */
+export interface GuardOptions {
+  readonly settings: SuperviseSettings;
+  readonly settled: Settled;
+  /** The supervisor's program. */
+  readonly program: URL;
+  readonly logger: Logger;
+}
+
+export type Outcome =
+  | { readonly is: 'exited'; readonly exitCode: number }
+  /** The supervisor died, and what it had started has been ended. */
+  | { readonly is: 'lost' };
+
+/** A supervisor that answers no ping for this long is silent. */
+const silenceOf = (ttlMs: number): number => Math.max(500, ttlMs / 4);
+
+export class Guard {
+  readonly #options: GuardOptions;
+  readonly #control: ControlLink;
+  readonly #supervisor: ChildProcess;
+  readonly #closed = deferred();
+  #heardAt = systemClock.mono();
+  #term: { token: bigint; until: number } | undefined;
+  #group: { id: number; isToldByKernel: boolean } | undefined;
+  #isAsked = false;
+  #isStopping = false;
+  #exitCode: number | undefined;
+  #cancelWatch: () => void = () => {};
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+    const { settings, settled, program, logger } = options;
+    this.#control = new ControlLink({
+      ...settled.rules,
+      ...settled,
+      store: postgresStore(settings.database),
+      logger,
+    });
+    this.#supervisor = fork(program, {
+      detached: true,
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    });
+    this.#supervisor.on('message', (message) => this.#hear(message as ToGuard));
+    // After the last message and the exit, in this order; a spawn that failed has only this.
+    this.#supervisor.once('close', () => this.#closed.resolve());
+    this.#supervisor.once('error', (error) => {
+      logger.error({ reason: error.message }, 'could not start the supervisor');
+      this.#closed.resolve();
+    });
+  }
+
+  async run(): Promise<Outcome> {
+    const { settings, settled } = this.#options;
+    this.#control.start(({ kind, token, reason }) => {
+      const notice = { kind, reason, token: token === undefined ? undefined : String(token) };
+      this.#tell({ is: 'noticed', notice });
+    });
+    this.#tell({ is: 'begin', settings });
+    const pings = setInterval(() => this.#ping(), Math.min(1000, settled.rules.ttlMs / 20));
+    await this.#closed.promise;
+    clearInterval(pings);
+    this.#cancelWatch();
+    if (this.#exitCode === undefined) await this.#succeed();
+    await this.#control.stop();
+    return this.#exitCode === undefined
+      ? { is: 'lost' }
+      : { is: 'exited', exitCode: this.#exitCode };
+  }
+
+  /** Asks for an orderly end; the command sees this signal first. Asking again hurries it. */
+  stop(signal: NodeJS.Signals): void {
+    this.#isStopping = true;
+    this.#tell({ is: 'stop', signal });
+  }
+
+  forward(signal: NodeJS.Signals): void {
+    this.#tell({ is: 'forward', signal });
+  }
+
+  #hear(message: ToGuard): void {
+    this.#heardAt = systemClock.mono();
+    switch (message.is) {
+      case 'pong':
+        break;
+      case 'vouch':
+        this.#term = { token: BigInt(message.token), until: message.until };
+        this.#watch();
+        break;
+      case 'group':
+        this.#group = { id: message.group, isToldByKernel: message.isToldByKernel };
+        this.#isAsked = false;
+        this.#watch();
+        this.#tell({ is: 'armed', group: message.group });
+        break;
+      case 'gone':
+        this.#group = undefined;
+        break;
+      case 'testify':
+        void this.#control
+          .testify(BigInt(message.token), 'confession', message.reason, message.until)
+          .then((isOver) => this.#tell({ is: 'testified', id: message.id, isOver }));
+        break;
+      case 'reconnect':
+        this.#control.reconnect();
+        break;
+      case 'done':
+        this.#exitCode = message.exitCode;
+        break;
+    }
+  }
+
+  #ping(): void {
+    // Stopped or starved before it led anything: nothing will come of asking it politely.
+    if (this.#isStopping && this.#group === undefined && this.#isSilent()) {
+      this.#supervisor.kill('SIGKILL');
+    }
+    this.#tell({ is: 'ping' });
+  }
+
+  #isSilent(): boolean {
+    return systemClock.mono() - this.#heardAt > silenceOf(this.#options.settled.rules.ttlMs);
+  }
+
+  /** The supervisor does this itself, earlier; unless it cannot. */
+  #watch(): void {
+    this.#cancelWatch();
+    const term = this.#term;
+    if (term === undefined || this.#group === undefined) return;
+    const { settings, settled } = this.#options;
+    const askAt = term.until - settings.options.marginMs;
+    const killAt = term.until - settings.killMarginMs / 2;
+    const now = systemClock.mono();
+    if (now < askAt) {
+      this.#cancelWatch = settled.clock.setTimer(askAt, () => this.#watch());
+      return;
+    }
+    if (!this.#isAsked && this.#isSilent()) {
+      this.#isAsked = true;
+      this.#options.logger.warn(
+        { group: this.#group.id },
+        'the supervisor is silent, ends the command',
+      );
+      askGroup(this.#group.id, 'SIGTERM');
+    }
+    if (now < killAt) {
+      this.#cancelWatch = settled.clock.setTimer(Math.min(killAt, now + 50), () => this.#watch());
+      return;
+    }
+    this.#options.logger.error({ group: this.#group.id }, 'killed the command and the supervisor');
+    signalGroup(this.#group.id, 'SIGKILL');
+    this.#supervisor.kill('SIGKILL');
+  }
+
+  /** The supervisor is dead: end what it has left behind, and say so once nothing of it lives. */
+  async #succeed(): Promise<void> {
+    const { logger, settings } = this.#options;
+    const { signalCode, exitCode } = this.#supervisor;
+    logger.error({ signal: signalCode, exitCode }, 'the supervisor died');
+    const term = this.#term;
+    if (this.#group !== undefined) await this.#endGroup(this.#group, term?.until ?? 0);
+    if (term === undefined) return;
+    const isOver = await this.#control.testify(
+      term.token,
+      'testimony',
+      'its supervisor died',
+      term.until + settings.killMarginMs,
+    );
+    logger.info({ token: term.token, isOver }, 'testified');
+  }
+
+  async #endGroup(group: { id: number; isToldByKernel: boolean }, until: number): Promise<void> {
+    const { settings, settled } = this.#options;
+    if (group.isToldByKernel) askFollowers(group.id, 'SIGTERM');
+    else askGroup(group.id, 'SIGTERM');
+    const killAt = Math.min(systemClock.mono() + settings.graceMs, until - settings.killMarginMs);
+    const cancel = settled.clock.setTimer(killAt, () => signalGroup(group.id, 'SIGKILL'));
+    await groupGone(group.id);
+    cancel();
+  }
+
+  /** A pipe that is closed is heard of by `close`. */
+  #tell(message: ToSupervisor): void {
+    if (this.#supervisor.connected) this.#supervisor.send(message, () => {});
+  }
+}

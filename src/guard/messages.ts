@@ -1,0 +1,47 @@
+import type { NoticeKind } from '../core/store.ts';
+import type { SuperviseSettings } from './supervisor.ts';
+
+/** What guard and supervisor tell each other. Tokens travel as text: JSON has no bigint. */
+
+export interface WireNotice {
+  readonly kind: NoticeKind;
+  readonly token?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+export type ToSupervisor =
+  | { readonly is: 'begin'; readonly settings: SuperviseSettings }
+  /** The guard lives. */
+  | { readonly is: 'ping' }
+  /** The guard knows the group and would end it: now it may run. */
+  | { readonly is: 'armed'; readonly group: number }
+  | { readonly is: 'stop'; readonly signal: NodeJS.Signals }
+  | { readonly is: 'forward'; readonly signal: NodeJS.Signals }
+  | { readonly is: 'noticed'; readonly notice: WireNotice }
+  | { readonly is: 'testified'; readonly id: number; readonly isOver: boolean };
+
+export type ToGuard =
+  | { readonly is: 'pong' }
+  /** The token may be trusted until then (monotonic ms, shared by all processes of the machine). */
+  | { readonly is: 'vouch'; readonly token: string; readonly until: number }
+  /** A group exists, behind a stub that waits for the word. */
+  | { readonly is: 'group'; readonly group: number; readonly isToldByKernel: boolean }
+  | { readonly is: 'gone'; readonly group: number }
+  | {
+      readonly is: 'testify';
+      readonly id: number;
+      readonly token: string;
+      readonly reason: string;
+      readonly until: number;
+    }
+  | { readonly is: 'reconnect' }
+  /** The last word: how the command ended, or that it never ran and why. */
+  | { readonly is: 'done'; readonly exitCode: number };
+
+/** The supervisor's end of the pipe. */
+export interface GuardChannel {
+  send(message: ToGuard): void;
+  onMessage(hear: (message: ToSupervisor) => void): void;
+  /** End of file: the guard is dead, or wants no more. */
+  onEnd(ended: () => void): void;
+}

@@ -1,0 +1,54 @@
+import type { Control } from '../core/control.ts';
+import { type Deferred, deferred } from '../core/deferred.ts';
+import type { Notice } from '../core/store.ts';
+import type { GuardChannel, WireNotice } from './messages.ts';
+
+/** The supervisor's control session is the guard's: it is asked over the pipe. */
+export class PipeControl implements Control {
+  readonly #channel: GuardChannel;
+  readonly #asked = new Map<number, Deferred<boolean>>();
+  #lastId = 0;
+  #isCut = false;
+  #listener: (notice: Notice) => void = () => {};
+
+  constructor(channel: GuardChannel) {
+    this.#channel = channel;
+  }
+
+  start(hear: (notice: Notice) => void): void {
+    this.#listener = hear;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#asked.values()].map(({ promise }) => promise));
+  }
+
+  reconnect(): void {
+    this.#channel.send({ is: 'reconnect' });
+  }
+
+  testify(token: bigint, _by: string, reason: string, until: number): Promise<boolean> {
+    if (this.#isCut) return Promise.resolve(false);
+    this.#lastId += 1;
+    const asked = deferred<boolean>();
+    this.#asked.set(this.#lastId, asked);
+    this.#channel.send({ is: 'testify', id: this.#lastId, token: String(token), reason, until });
+    return asked.promise;
+  }
+
+  hear({ kind, token, reason }: WireNotice): void {
+    this.#listener({ kind, reason, token: token === undefined ? undefined : BigInt(token) });
+  }
+
+  answered(id: number, isOver: boolean): void {
+    this.#asked.get(id)?.resolve(isOver);
+    this.#asked.delete(id);
+  }
+
+  /** Nobody answers any more. */
+  cut(): void {
+    this.#isCut = true;
+    for (const { resolve } of this.#asked.values()) resolve(false);
+    this.#asked.clear();
+  }
+}

@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import type { Writable } from 'node:stream';
+
+/**
+ * The command waits behind a small stub that becomes it only on a word: so there is no instant in
+ * which a kill of supervisor or guard leaves a command running that the other one does not know.
+ * End of file instead of the word: whoever would have said it is dead, and the stub leaves.
+ */
+const script = 'IFS= read -r word <&3 || exit 70; exec 3<&-; exec "$@"';
+
+export interface Stub {
+  readonly child: ChildProcess;
+  /** Process group and session of its own. */
+  readonly group: number;
+  /** The kernel itself sends TERM to the command when the supervisor dies. */
+  readonly isToldByKernel: boolean;
+  /** Becomes the command. */
+  go(): void;
+}
+
+export function spawnStub(command: readonly string[], env: NodeJS.ProcessEnv): Promise<Stub> {
+  const isToldByKernel = hasParentDeathSignal();
+  const [file, ...args] = [
+    ...(isToldByKernel ? ['setpriv', '--pdeathsig', 'TERM'] : []),
+    'sh',
+    '-c',
+    script,
+    'lockd-stub',
+    ...command,
+  ];
+  const child = spawn(file as string, args, {
+    env,
+    detached: true,
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('spawn', () => {
+      const word = child.stdio[3] as Writable;
+      word.on('error', () => {}); // the stub died before the word: its exit says so
+      resolve({
+        child,
+        group: child.pid as number,
+        isToldByKernel,
+        go: () => word.end('go\n'),
+      });
+    });
+  });
+}
+
+let parentDeathSignal: boolean | undefined;
+
+/** util-linux on Linux; asked once. */
+function hasParentDeathSignal(): boolean {
+  parentDeathSignal ??=
+    process.platform === 'linux' &&
+    spawnSync('setpriv', ['--pdeathsig', 'TERM', 'true'], { stdio: 'ignore' }).status === 0;
+  return parentDeathSignal;
+}

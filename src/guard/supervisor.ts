@@ -1,0 +1,231 @@
+import { constants } from 'node:os';
+import { systemClock } from '../core/clock.ts';
+import { SingletonLockController } from '../core/controller.ts';
+import { deferred } from '../core/deferred.ts';
+import { isLockdError, messageOf } from '../core/errors.ts';
+import { type Logger, withFields } from '../core/log.ts';
+import { type ControllerOptions, settleOptions } from '../core/options.ts';
+import type { Term } from '../core/term.ts';
+import type { DatabaseOptions } from '../postgres/connection.ts';
+import { postgresStore } from '../postgres/store.ts';
+import { askGroup, groupGone, membersOf, signalGroup } from './group.ts';
+import type { GuardChannel, ToSupervisor } from './messages.ts';
+import { PipeControl } from './pipe-control.ts';
+import { type Stub, spawnStub } from './stub.ts';
+
+/** Plain data: it travels from the guard to the supervisor. */
+export interface SuperviseSettings {
+  readonly options: Pick<
+    ControllerOptions,
+    'name' | 'label' | 'metadata' | 'ttlMs' | 'heartbeatMs' | 'drainTimeoutMs' | 'takeover'
+  > & { readonly marginMs: number };
+  readonly instance: string;
+  readonly database: DatabaseOptions;
+  readonly command: readonly string[];
+  /** Between TERM and KILL when there is time. */
+  readonly graceMs: number;
+  /** How long before the end of the lease the command is killed at the latest. */
+  readonly killMarginMs: number;
+  /** The guard counts as dead after this silence. */
+  readonly guardSilenceMs: number;
+}
+
+/** Campaigns, and runs the command while it leads. Resolves with the exit code of `lockd run`. */
+export async function supervise(
+  settings: SuperviseSettings,
+  channel: GuardChannel,
+  logger: Logger,
+): Promise<number> {
+  return new Supervisor(settings, channel, logger).run();
+}
+
+class Supervisor {
+  readonly #settings: SuperviseSettings;
+  readonly #channel: GuardChannel;
+  readonly #logger: Logger;
+  readonly #control: PipeControl;
+  readonly #controller: SingletonLockController;
+  readonly #armed = new Map<number, () => void>();
+  #stub: Stub | undefined;
+  #stopSignal: NodeJS.Signals = 'SIGTERM';
+  #killWhenDue: () => void = () => {};
+  #exitCode = 0;
+  #isAskedToStop = false;
+  #isImpatient = false;
+  #isOver = false;
+  #until = 0;
+  #guardHeardAt = systemClock.mono();
+
+  constructor(settings: SuperviseSettings, channel: GuardChannel, logger: Logger) {
+    this.#settings = settings;
+    this.#channel = channel;
+    this.#logger = withFields(logger, {
+      name: settings.options.name,
+      instance: settings.instance,
+    });
+    this.#control = new PipeControl(channel);
+    this.#controller = new SingletonLockController(
+      settleOptions({ ...settings.options, logger }, settings.instance),
+      {
+        store: postgresStore(settings.database),
+        control: this.#control,
+        witness: {
+          start: async () => {},
+          stop: async () => {},
+          vouch: (token, until) => {
+            this.#until = until;
+            channel.send({ is: 'vouch', token: String(token), until });
+          },
+        },
+      },
+    );
+  }
+
+  async run(): Promise<number> {
+    const { guardSilenceMs } = this.#settings;
+    this.#channel.onMessage((message) => this.#hear(message));
+    this.#channel.onEnd(() => this.#loseGuard('died'));
+    const watch = setInterval(() => this.#watchGuard(), guardSilenceMs / 4);
+    try {
+      await this.#controller.whileActive((term) => this.#runCommand(term));
+    } catch (error) {
+      if (!isLockdError(error) || error.code !== 'LOCKD_STOPPED') throw error;
+    } finally {
+      clearInterval(watch);
+      await this.#controller.stop();
+      this.#isOver = true;
+    }
+    return this.#exitCode;
+  }
+
+  #hear(message: ToSupervisor): void {
+    this.#guardHeardAt = systemClock.mono();
+    switch (message.is) {
+      case 'ping':
+        this.#channel.send({ is: 'pong' });
+        break;
+      case 'armed':
+        this.#armed.get(message.group)?.();
+        break;
+      case 'stop':
+        this.stop(message.signal);
+        break;
+      case 'forward':
+        if (this.#stub !== undefined) signalGroup(this.#stub.group, message.signal);
+        break;
+      case 'noticed':
+        this.#control.hear(message.notice);
+        break;
+      case 'testified':
+        this.#control.answered(message.id, message.isOver);
+        break;
+    }
+  }
+
+  /** The first signal the command sees is the one that was sent to us; a second one hurries it. */
+  stop(signal: NodeJS.Signals): void {
+    if (this.#isAskedToStop) {
+      this.#isImpatient = true;
+      this.#killWhenDue();
+      return;
+    }
+    this.#isAskedToStop = true;
+    this.#stopSignal = signal;
+    this.#controller.stop().catch((error: unknown) => {
+      this.#logger.error({ reason: messageOf(error) }, 'could not stop');
+    });
+  }
+
+  #loseGuard(how: 'died' | 'fell silent'): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#logger.error({ how }, 'lost the guard, ends the command');
+    this.#control.cut();
+    if (!this.#isAskedToStop) this.stop('SIGTERM');
+  }
+
+  #watchGuard(): void {
+    const { guardSilenceMs } = this.#settings;
+    const isSilent = (): boolean => systemClock.mono() - this.#guardHeardAt > guardSilenceMs;
+    if (!isSilent()) return;
+    // It may be us who slept: what the guard has sent meanwhile is heard first.
+    setTimeout(() => {
+      if (isSilent()) this.#loseGuard('fell silent');
+    }, 50);
+  }
+
+  async #runCommand(term: Term): Promise<void> {
+    const { command, options, instance } = this.#settings;
+    const stub = await spawnStub(command, {
+      ...process.env,
+      LOCKD_NAME: options.name,
+      LOCKD_TOKEN: String(term.token),
+      LOCKD_INSTANCE: instance,
+    });
+    const exited = deferred<number>();
+    stub.child.once('exit', (code, signal) => {
+      exited.resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+    });
+    this.#stub = stub;
+    try {
+      await this.#arm(stub, term);
+      // Nothing may start on a doubt: between the word of the guard and ours the term may have ended.
+      if (term.isActive()) {
+        stub.go();
+        this.#logger.info({ token: term.token, pid: stub.group }, 'started the command');
+      }
+      const early = await Promise.race([exited.promise, ended(term)]);
+      if (early !== undefined) this.#finish(early);
+      await this.#endGroup(stub);
+      if (this.#isAskedToStop) this.#exitCode = await exited.promise;
+    } finally {
+      this.#stub = undefined;
+      this.#channel.send({ is: 'gone', group: stub.group });
+    }
+  }
+
+  /** The command has ended by itself: so does `lockd run`. */
+  #finish(code: number): void {
+    this.#logger.info({ exitCode: code }, 'the command ended');
+    this.stop('SIGTERM');
+  }
+
+  #arm(stub: Stub, term: Term): Promise<void> {
+    const { group, isToldByKernel } = stub;
+    const armed = deferred();
+    this.#armed.set(group, () => armed.resolve());
+    this.#channel.send({ is: 'group', group, isToldByKernel });
+    return Promise.race([armed.promise, ended(term)]).finally(() => this.#armed.delete(group));
+  }
+
+  /** TERM, grace, KILL; the KILL falls before the lease can be anybody else's. */
+  async #endGroup({ group }: Stub): Promise<void> {
+    const { graceMs, killMarginMs } = this.#settings;
+    const askedAt = systemClock.mono();
+    if (membersOf(group).length > 0) askGroup(group, this.#stopSignal);
+    let cancel = (): void => {};
+    this.#killWhenDue = (): void => {
+      cancel();
+      // While work is finishing beats go on and move the end of the lease.
+      const dueAt = Math.min(askedAt + graceMs, this.#until - killMarginMs);
+      if (systemClock.mono() < dueAt && !this.#isImpatient) {
+        cancel = systemClock.setTimer(dueAt, this.#killWhenDue);
+        return;
+      }
+      this.#logger.warn({ group }, 'killed the command');
+      signalGroup(group, 'SIGKILL');
+    };
+    this.#killWhenDue();
+    await groupGone(group);
+    cancel();
+    this.#killWhenDue = () => {};
+  }
+}
+
+/** Resolves when the term is over. */
+function ended({ signal }: Term): Promise<undefined> {
+  if (signal.aborted) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+}

@@ -1,0 +1,96 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { LockdError } from '../core/errors.ts';
+import type { Settled } from '../core/options.ts';
+import type { Witness } from '../core/runtime.ts';
+import type { DatabaseOptions } from '../postgres/connection.ts';
+import { factsOf } from './group.ts';
+
+/** What the witness process is told, once, and what it is told with each beat. */
+export type ToWitness =
+  | {
+      readonly is: 'begin';
+      readonly host: { readonly pid: number; readonly started: string };
+      readonly candidate: Settled['candidate'];
+      readonly connectTimeoutMs: number;
+      readonly reconnectMaxMs: number;
+      readonly database: DatabaseOptions;
+    }
+  | { readonly is: 'vouch'; readonly token: string; readonly until: number }
+  /** Stopped in order: there is nothing to testify. */
+  | { readonly is: 'bye' };
+
+/**
+ * A small process beside the host that survives its death and testifies to it, so that a crash is
+ * taken over in milliseconds and not in a lease. It ends nothing and decides nothing; when it is
+ * lost itself, a crash costs the lease, as without it.
+ */
+export function witnessProcess(
+  { candidate, rules, logger }: Settled,
+  { connectionString, connection, schema }: DatabaseOptions,
+): Witness {
+  let child: ChildProcess | undefined;
+  return {
+    async start() {
+      const password = connection?.password;
+      const started = fork(new URL('./witness-program.js', import.meta.url), {
+        detached: true,
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        serialization: 'advanced',
+        execArgv: [],
+      });
+      child = started;
+      await spawned(started);
+      started.on('error', () => {}); // a send that came too late
+      started.once('exit', (exitCode, signal) => {
+        if (child === started) logger.warn({ exitCode, signal }, 'lost the witness');
+      });
+      tell(started, {
+        is: 'begin',
+        host: { pid: process.pid, started: factsOf(process.pid)?.started ?? '' },
+        candidate,
+        connectTimeoutMs: rules.connectTimeoutMs,
+        reconnectMaxMs: rules.reconnectMaxMs,
+        // A function cannot travel; what it answers now can.
+        database: {
+          connectionString,
+          schema,
+          connection:
+            typeof password === 'function'
+              ? { ...connection, password: await password() }
+              : connection,
+        },
+      });
+      started.unref();
+      started.channel?.unref();
+    },
+    vouch(token, until) {
+      if (child !== undefined) tell(child, { is: 'vouch', token: String(token), until });
+    },
+    async stop() {
+      const stopped = child;
+      child = undefined;
+      if (stopped === undefined || stopped.exitCode !== null || stopped.signalCode !== null) return;
+      const exited = new Promise((resolve) => stopped.once('exit', resolve));
+      stopped.ref();
+      tell(stopped, { is: 'bye' });
+      await exited;
+    },
+  };
+}
+
+function spawned(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (cause) =>
+      reject(
+        new LockdError('LOCKD_GUARD', `The guard process could not be started: ${cause.message}.`, {
+          cause,
+        }),
+      ),
+    );
+  });
+}
+
+function tell(child: ChildProcess, message: ToWitness): void {
+  if (child.connected) child.send(message, () => {});
+}

@@ -1,0 +1,51 @@
+/** The public face, and the only file that joins core and postgres. */
+import { SingletonLockController as CoreController } from './core/controller.ts';
+import { type ControllerOptions, settleOptions } from './core/options.ts';
+import { witnessProcess } from './guard/witness.ts';
+import type { DatabaseOptions } from './postgres/connection.ts';
+import { postgresStore } from './postgres/store.ts';
+
+export { isLockdError, LockdError, type LockdErrorCode } from './core/errors.ts';
+export type { Logger } from './core/log.ts';
+export type { EndReason } from './core/machine/protocol.ts';
+export type { ControllerOptions } from './core/options.ts';
+export type {
+  ControllerEvents,
+  ControllerState,
+  Gated,
+  Leader,
+  LeaveOptions,
+} from './core/surface.ts';
+export type { Term } from './core/term.ts';
+export type { DatabaseOptions } from './postgres/connection.ts';
+export type { Fault, FaultCode } from './postgres/faults.ts';
+export { assertFence, type Queryable } from './postgres/fence.ts';
+export { type Migrated, migrate } from './postgres/migrate.ts';
+export type { SessionFacts } from './postgres/picture.ts';
+export {
+  type InstanceStatus,
+  type LeaderStatus,
+  type NameStatus,
+  readStatus,
+} from './postgres/status.ts';
+
+export interface SingletonLockOptions extends ControllerOptions, DatabaseOptions {
+  /** Bring the schema to this version before the first attempt. Default: false. */
+  readonly migrate?: boolean | undefined;
+  /**
+   * Start a small process beside this one that sees it die and says so: then a crash is taken over
+   * in milliseconds, and not after the TTL. One more connection. Default: false.
+   */
+  readonly guard?: boolean | undefined;
+}
+
+/** Leader election on PostgreSQL: see `ControllerOptions` and `DatabaseOptions`. */
+export class SingletonLockController extends CoreController {
+  constructor(options: SingletonLockOptions) {
+    const settled = settleOptions(options);
+    super(settled, {
+      store: postgresStore(options),
+      witness: options.guard === true ? witnessProcess(settled, options) : undefined,
+    });
+  }
+}

@@ -1,0 +1,103 @@
+/** What is refused before anything is asked of a server, with the remedy in the message. */
+import { randomUUID } from 'node:crypto';
+import { LockdError } from '../core/errors.ts';
+import { shippedMigrations } from './migrations.ts';
+import { Session, type SessionSettings } from './session.ts';
+
+const oldestVersion = 140_000;
+
+export interface Server {
+  /** As the backend itself says. */
+  readonly backend: number;
+}
+
+/** Refuses servers on which the protocol would not hold. */
+export async function checkServer(session: Session, settings: SessionSettings): Promise<Server> {
+  const { rows } = await session.bounded(
+    `select version(), current_setting('server_version_num')::int as number,
+            pg_is_in_recovery() as is_replica, pg_backend_pid() as backend`,
+  );
+  const { version, number, is_replica: isReplica, backend } = rows[0];
+  if (
+    !version.startsWith('PostgreSQL') ||
+    /cockroach|yugabyte|redshift|materialize/i.test(version)
+  ) {
+    throw new LockdError(
+      'LOCKD_SERVER',
+      `This server calls itself ${JSON.stringify(version.slice(0, 80))}: lockd needs PostgreSQL, whose session advisory locks are real.`,
+    );
+  }
+  if (number < oldestVersion) {
+    throw new LockdError(
+      'LOCKD_SERVER',
+      `This server is ${version.split(' on ')[0]}: lockd needs PostgreSQL 14 or later, which can end idle sessions.`,
+    );
+  }
+  if (isReplica) {
+    throw new LockdError(
+      'LOCKD_REPLICA',
+      'This server is a replica: it grants advisory locks and cannot keep a lease. Connect to the primary.',
+    );
+  }
+  if (backend !== session.announcedBackend) await refuseTransactionPooling(session, settings);
+  return { backend };
+}
+
+/**
+ * Behind a proxy. Session pooling is fine: a backend of our own. Under transaction pooling a setting
+ * made on one connection is seen on another, and a connection changes its backend while another
+ * one's transaction keeps it.
+ */
+async function refuseTransactionPooling(first: Session, settings: SessionSettings): Promise<void> {
+  const marker = randomUUID();
+  const { rows } = await first.bounded(
+    `select set_config('lockd.marker', $1, false), pg_backend_pid() as backend`,
+    [marker],
+  );
+  const second = await Session.open(settings);
+  try {
+    const seen = await second.bounded(
+      `select current_setting('lockd.marker', true) as marker, pg_backend_pid() as backend`,
+    );
+    await second.bounded('begin');
+    const again = await first.bounded('select pg_backend_pid() as backend');
+    await second.bounded('rollback');
+    const isShared =
+      seen.rows[0].marker === marker ||
+      seen.rows[0].backend === rows[0].backend ||
+      again.rows[0].backend !== rows[0].backend;
+    if (!isShared) return;
+  } finally {
+    await second.close();
+  }
+  throw new LockdError(
+    'LOCKD_POOLER',
+    'This connection goes through a transaction pooler: session locks would belong to nobody. Connect to PostgreSQL directly, or use a pool in session mode for lockd.',
+  );
+}
+
+/** Refuses a database that this version of lockd has not been migrated into. */
+export async function checkSchema(session: Session, schema: string): Promise<void> {
+  const { rows: found } = await session.bounded('select to_regclass($1) is not null as is_there', [
+    `${schema}.migration`,
+  ]);
+  if (!found[0].is_there) throw missing(`There is no schema ${schema} here`);
+  const { rows } = await session.bounded(
+    `select coalesce(max(version), 0) as version from ${schema}.migration`,
+  );
+  const applied = Number(rows[0].version);
+  const shipped = (await shippedMigrations()).length;
+  if (applied < shipped) throw missing(`Schema ${schema} is at version ${applied} of ${shipped}`);
+  if (applied > shipped) {
+    throw new LockdError(
+      'LOCKD_SCHEMA_NEWER',
+      `Schema ${schema} is at version ${applied}, this lockd knows ${shipped}. Upgrade lockd here.`,
+    );
+  }
+}
+
+const missing = (what: string): LockdError =>
+  new LockdError(
+    'LOCKD_SCHEMA_MISSING',
+    `${what}. Run \`lockd migrate\`, or start with \`migrate: true\`.`,
+  );

@@ -1,0 +1,51 @@
+import pg from 'pg';
+import { LockdError } from '../core/errors.ts';
+
+/** Where the database is. */
+export interface DatabaseOptions {
+  /** `postgres://…`, as `pg` reads it. Without it and `connection`: the `PG*` variables. */
+  readonly connectionString?: string | undefined;
+  /** Anything else a `pg.Client` takes: host, TLS, a password function, … */
+  readonly connection?: pg.ClientConfig | undefined;
+  /** The schema lockd was migrated into. Default: `lockd`. */
+  readonly schema?: string | undefined;
+}
+
+export interface Database {
+  readonly config: pg.ClientConfig;
+  /** Quoted, ready to stand before a dot. */
+  readonly schema: string;
+}
+
+export function settleDatabase({
+  connectionString,
+  connection,
+  schema = 'lockd',
+}: DatabaseOptions): Database {
+  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
+    throw new LockdError(
+      'LOCKD_INVALID_OPTION',
+      `Expected \`schema\` to be a lower-case identifier of at most 63 characters, got ${JSON.stringify(schema.slice(0, 80))}.`,
+    );
+  }
+  if (connectionString === '') {
+    throw new LockdError(
+      'LOCKD_INVALID_OPTION',
+      'Expected `connectionString` to name a database, got "". Leave it out to use the PG* variables.',
+    );
+  }
+  try {
+    new pg.Client({ ...connection, connectionString });
+  } catch (cause) {
+    // Neither the address nor pg's words about it: both may hold the password.
+    throw new LockdError(
+      'LOCKD_INVALID_OPTION',
+      'Expected `connectionString` to be an address such as postgres://user@host:5432/database, got one that cannot be read. Percent-encode what is special in user and password.',
+      { cause: (cause as { code?: unknown }).code },
+    );
+  }
+  return {
+    config: { ...connection, ...(connectionString === undefined ? {} : { connectionString }) },
+    schema: pg.escapeIdentifier(schema),
+  };
+}

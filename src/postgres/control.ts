@@ -1,0 +1,76 @@
+import { hostname } from 'node:os';
+import pg from 'pg';
+import type {
+  Candidate,
+  ControlHooks,
+  ControlSession,
+  Notice,
+  NoticeKind,
+  SessionOptions,
+} from '../core/store.ts';
+import { checkSchema, checkServer } from './checks.ts';
+import type { Database } from './connection.ts';
+import { controlPins, pin } from './pins.ts';
+import { Session, type SessionSettings } from './session.ts';
+import * as statements from './statements.ts';
+import { version } from './version.ts';
+
+/** How many terms of a name are remembered. */
+const termsKept = 1000;
+
+/** The session that registers the instance, holds its presence, listens and confesses. */
+export async function openControl(
+  database: Database,
+  who: Candidate,
+  options: SessionOptions<ControlHooks>,
+  isWitness: boolean,
+): Promise<ControlSession> {
+  const { hooks, timeoutMs, signal } = options;
+  const settings: SessionSettings = {
+    config: database.config,
+    applicationName: `lockd:${who.name}:${who.label}`,
+    timeoutMs,
+    signal,
+    lost: (error) => hooks.lost(error),
+    notified: (_channel, payload) => hooks.notice(noticeOf(payload)),
+  };
+  const { schema } = database;
+  return Session.prepared(settings, async (session) => {
+    const ask: typeof session.query = (text, values) => session.bounded(text, values);
+    const { backend } = await checkServer(session, { ...settings, lost: undefined });
+    await checkSchema(session, schema);
+    await pin(session, controlPins(who));
+    const seat = await statements.enroll(ask, schema, who.name);
+    if (!isWitness) {
+      const self = { host: hostname(), pid: process.pid, version: await version() };
+      const channel = await statements.register(ask, schema, seat, who, self, termsKept);
+      await ask(`listen ${pg.escapeIdentifier(channel)}`);
+    }
+    return {
+      backend,
+      testify: (token, by, reason) => statements.testify(ask, schema, seat, token, by, reason),
+      destroy: () => session.destroy(),
+      close: async () => {
+        // What fails here is pruned by the next one that registers.
+        if (!isWitness) await statements.unregister(ask, schema, who.instance).catch(() => {});
+        await session.close();
+      },
+    };
+  });
+}
+
+const kinds: readonly string[] = ['taken', 'released', 'ended', 'resign'] satisfies NoticeKind[];
+
+/** Anybody may notify on any channel: what cannot be read is a notice of an unknown kind. */
+export function noticeOf(payload: string): Notice {
+  try {
+    const { kind, token, reason } = JSON.parse(payload);
+    return {
+      kind: kinds.includes(kind) ? kind : 'unknown',
+      token: typeof token === 'string' && /^\d{1,19}$/.test(token) ? BigInt(token) : undefined,
+      reason: typeof reason === 'string' ? reason : undefined,
+    };
+  } catch {
+    return { kind: 'unknown', token: undefined, reason: undefined };
+  }
+}

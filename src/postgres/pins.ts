@@ -1,0 +1,66 @@
+import type { Candidate } from '../core/store.ts';
+import type { Session } from './session.ts';
+
+type Pins = Readonly<Record<string, string>>;
+
+/**
+ * What a role, a database or a pooler may impose is set again on each of our sessions; settings this
+ * server does not know are left out. Each line has bitten somebody.
+ */
+const common = (ttlMs: number): Pins => ({
+  // Under REPEATABLE READ a lease read after the grant would be from before the wait.
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+  default_transaction_deferrable: 'off',
+  // Ours are bounded by the client, which then cuts the connection.
+  statement_timeout: '0',
+  lock_timeout: '0',
+  transaction_timeout: '0',
+  idle_in_transaction_session_timeout: String(ttlMs),
+  // A takeover lost by a crash while its leader is frozen would be a second leader.
+  synchronous_commit: 'on',
+  // A warning beside a beat means that it does not count: it has to arrive.
+  client_min_messages: 'warning',
+  search_path: 'pg_catalog, pg_temp',
+});
+
+/** Finds a vanished client within a TTL; not sooner, or a brief cut would cost the term. */
+const keepalive = (ttlMs: number): Pins => {
+  const seconds = Math.ceil(ttlMs / 1000);
+  return {
+    tcp_keepalives_idle: String(Math.max(1, Math.ceil(seconds / 2))),
+    tcp_keepalives_interval: String(Math.max(1, Math.ceil(seconds / 6))),
+    tcp_keepalives_count: '3',
+    tcp_user_timeout: String(Math.max(1000, ttlMs)),
+  };
+};
+
+export const seatPins = ({ ttlMs, passiveIdleMs }: Candidate): Pins => ({
+  ...common(ttlMs),
+  ...keepalive(ttlMs),
+  // The server's dead-man's switch; the takeover raises it to the TTL.
+  idle_session_timeout: String(passiveIdleMs),
+});
+
+export const controlPins = ({ ttlMs }: Candidate): Pins => ({
+  ...common(ttlMs),
+  ...keepalive(ttlMs),
+  idle_session_timeout: '0',
+});
+
+/** For a single question: status, migration, a request to resign. */
+export const visitPins: Pins = { ...common(60_000), idle_session_timeout: '0' };
+
+export async function pin(session: Session, pins: Pins): Promise<void> {
+  await session.bounded(
+    `select set_config(pin.name, pin.value, false)
+     from unnest($1::text[], $2::text[]) as pin(name, value)
+     where current_setting(pin.name, true) is not null`,
+    [Object.keys(pins), Object.values(pins)],
+  );
+  // Lets the server see that a waiting client is gone. Only some platforms can.
+  await session.bounded(
+    `select set_config('client_connection_check_interval', '1000', false)
+     where version() ~* 'linux|darwin|apple'`,
+  );
+}

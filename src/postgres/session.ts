@@ -1,0 +1,160 @@
+import { Socket } from 'node:net';
+import pg from 'pg';
+import { LockdError } from '../core/errors.ts';
+import { asLockdError } from './failures.ts';
+
+export interface SessionSettings {
+  readonly config: pg.ClientConfig;
+  readonly applicationName: string;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** The session ended by itself. Called at most once, and not after `destroy()`. */
+  readonly lost?: ((error: Error) => void) | undefined;
+  readonly notified?: ((channel: string, payload: string) => void) | undefined;
+}
+
+export interface Answer {
+  // biome-ignore lint/suspicious/noExplicitAny: rows are typed where they are read
+  readonly rows: any[];
+  /** What the server warned of while it answered. */
+  readonly warnings: readonly string[];
+}
+
+/** The server keeps at most this many bytes of an application name. */
+const applicationNameBytes = 63;
+
+/** One connection of our own: never from a pool, one statement at a time, cut rather than repaired. */
+export class Session {
+  readonly #client: pg.Client;
+  readonly #socket: Socket;
+  readonly #settings: SessionSettings;
+  #isOver = false;
+  #reason: LockdError | undefined;
+  #warnings: string[] = [];
+
+  private constructor(client: pg.Client, socket: Socket, settings: SessionSettings) {
+    this.#client = client;
+    this.#socket = socket;
+    this.#settings = settings;
+    // A dead backend is reported two or three times, and an unheard 'error' kills the process.
+    client.on('error', (error) => this.#end(error));
+    client.on('end', () => this.#end(new Error('the connection was closed')));
+    client.on('notice', ({ severity, message }) => {
+      if (severity === 'WARNING') this.#warnings.push(message ?? 'no text');
+    });
+    client.on('notification', ({ channel, payload }) => {
+      settings.notified?.(channel, payload ?? '');
+    });
+  }
+
+  /** A session made ready by `prepare`. Aborting cuts it until then; afterwards it is the caller's. */
+  static async prepared<Ready>(
+    settings: SessionSettings,
+    prepare: (session: Session) => Promise<Ready>,
+  ): Promise<Ready> {
+    const session = await Session.open(settings);
+    const cut = (): void => session.destroy();
+    settings.signal?.addEventListener('abort', cut, { once: true });
+    try {
+      const ready = await prepare(session);
+      settings.signal?.throwIfAborted();
+      return ready;
+    } catch (error) {
+      session.destroy();
+      throw error;
+    } finally {
+      settings.signal?.removeEventListener('abort', cut);
+    }
+  }
+
+  static async open(settings: SessionSettings): Promise<Session> {
+    const { config, applicationName, timeoutMs, signal } = settings;
+    signal?.throwIfAborted();
+    const socket = new Socket();
+    const client = new pg.Client({
+      ...config,
+      application_name: cutToBytes(applicationName, applicationNameBytes),
+      keepAlive: true,
+      connectionTimeoutMillis: timeoutMs,
+      // Ours, so that it can be cut: `end()` waits for ever on a half-open connection.
+      stream: () => socket,
+    });
+    const session = new Session(client, socket, settings);
+    const cut = (): void => session.destroy();
+    signal?.addEventListener('abort', cut, { once: true });
+    try {
+      await client.connect();
+      signal?.throwIfAborted();
+      return session;
+    } catch (error) {
+      session.destroy();
+      throw asLockdError(error);
+    } finally {
+      signal?.removeEventListener('abort', cut);
+    }
+  }
+
+  /** The backend the server named when the session began; behind a proxy, the proxy's invention. */
+  get announcedBackend(): number {
+    return (this.#client as unknown as { processID: number }).processID;
+  }
+
+  async query(text: string, values: readonly unknown[] = []): Promise<Answer> {
+    this.#warnings = [];
+    try {
+      const { rows } = await this.#client.query(text, [...values]);
+      return { rows, warnings: this.#warnings };
+    } catch (error) {
+      // Why the connection was cut says more than that it was.
+      throw this.#reason ?? asLockdError(error);
+    }
+  }
+
+  /** A query that cuts the connection when it is not answered in time. */
+  async bounded(text: string, values: readonly unknown[] = []): Promise<Answer> {
+    const { timeoutMs } = this.#settings;
+    const timer = setTimeout(() => {
+      this.#end(
+        new LockdError(
+          'LOCKD_TIMEOUT',
+          `The server did not answer within ${timeoutMs} ms; the connection was cut.`,
+          { isRetryable: true },
+        ),
+      );
+    }, timeoutMs);
+    try {
+      return await this.query(text, values);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  destroy(): void {
+    this.#isOver = true;
+    this.#socket.destroy();
+  }
+
+  /** Says goodbye; a server that does not listen is cut off. */
+  async close(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const timer = setTimeout(() => this.#socket.destroy(), this.#settings.timeoutMs);
+    await this.#client.end().catch(() => {});
+    clearTimeout(timer);
+    this.#socket.destroy();
+  }
+
+  #end(error: Error): void {
+    this.#socket.destroy();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#reason = asLockdError(error);
+    this.#settings.lost?.(this.#reason);
+  }
+}
+
+function cutToBytes(text: string, bytes: number): string {
+  let cut = text;
+  while (Buffer.byteLength(cut) > bytes) cut = [...cut].slice(0, -1).join('');
+  return cut;
+}

@@ -1,0 +1,237 @@
+/**
+ * Every statement of the protocol, as it is sent. What the functions do stands in
+ * migrations/0002_protocol.sql; names and reasons travel as parameters, the schema is quoted.
+ */
+import { LockdError } from '../core/errors.ts';
+import type { Lease } from '../core/machine/lease.ts';
+import type { AttemptAnswer, Bid, BidAnswer, Candidate } from '../core/store.ts';
+import type { Answer } from './session.ts';
+
+type Ask = (text: string, values?: readonly unknown[]) => Promise<Answer>;
+
+const leaseColumns = (row: string): string =>
+  `${row}.token, ${row}.beat, ${row}.ttl_ms, ${row}.heartbeat_ms, ${row}.beat_age_ms,
+   ${row}.instance, ${row}.label, ${row}.is_ended, ${row}.lease_timeline,
+   ${row}.lease_system_identifier, ${row}.lease_lock_class, ${row}.timeline,
+   ${row}.system_identifier, ${row}.lock_class`;
+
+export async function attempt(
+  ask: Ask,
+  schema: string,
+  seat: number,
+  waitMs: number,
+  idleMs: number,
+): Promise<AttemptAnswer> {
+  const { rows } = await ask(
+    `select status, ${leaseColumns('(lease)')} from ${schema}.attempt($1, $2, $3)`,
+    [seat, waitMs, idleMs],
+  );
+  const row = onlyRow(rows);
+  if (row.status === 'replica') {
+    throw new LockdError(
+      'LOCKD_REPLICA',
+      'This server is a replica: it grants advisory locks and cannot keep a lease. Connect to the primary.',
+    );
+  }
+  if (row.status === 'occupied') {
+    throw new LockdError(
+      'LOCKD_OCCUPIED',
+      'This backend already holds the seat for somebody else: a pooler shares it. Connect directly or through session pooling.',
+    );
+  }
+  return { isGranted: row.status === 'granted', lease: leaseOf(row) };
+}
+
+export async function readLease(ask: Ask, schema: string, seat: number): Promise<Lease> {
+  const { rows } = await ask(
+    `select ${leaseColumns('s')} from ${schema}.seat s where s.lock_id = $1`,
+    [seat],
+  );
+  return leaseOf(onlyRow(rows));
+}
+
+export async function takeover(
+  ask: Ask,
+  schema: string,
+  seat: number,
+  backend: number,
+  bid: Bid,
+  who: Candidate,
+): Promise<BidAnswer> {
+  const answer = await ask(
+    `select status, token, blockers
+     from ${schema}.takeover($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    [
+      seat,
+      backend,
+      bid.token,
+      bid.beat,
+      bid.isEnded,
+      bid.highestToken,
+      who.instance,
+      who.label,
+      who.ttlMs,
+      who.heartbeatMs,
+      bid.waitMs,
+    ],
+  );
+  const { status, token, blockers } = onlyRow(certain(answer).rows);
+  if (status === 'taken') return { outcome: 'taken', token: BigInt(token) };
+  if (status === 'blocked') return { outcome: 'blocked', blockers };
+  if (status === 'changed') return { outcome: 'changed' };
+  throw new LockdError('LOCKD_UNCERTAIN', 'The seat is not held by this session any more.', {
+    isRetryable: true,
+  });
+}
+
+export async function beat(
+  ask: Ask,
+  schema: string,
+  seat: number,
+  backend: number,
+  token: bigint,
+): Promise<boolean> {
+  const answer = await ask(`select ${schema}.beat($1, $2, $3) is not null as is_kept`, [
+    seat,
+    token,
+    backend,
+  ]);
+  return onlyRow(certain(answer).rows).is_kept;
+}
+
+export async function release(
+  ask: Ask,
+  schema: string,
+  seat: number,
+  token: bigint,
+  reason: string,
+): Promise<boolean> {
+  const answer = await ask(`call ${schema}.release($1, $2, $3, null)`, [seat, token, reason]);
+  return onlyRow(certain(answer).rows).is_marked;
+}
+
+export async function testify(
+  ask: Ask,
+  schema: string,
+  seat: number,
+  token: bigint,
+  by: 'confession' | 'testimony',
+  reason: string,
+): Promise<boolean> {
+  const answer = await ask(`select ${schema}.testify($1, $2, $3, $4) as is_over`, [
+    seat,
+    token,
+    by,
+    reason,
+  ]);
+  return onlyRow(certain(answer).rows).is_over;
+}
+
+/** Only those that still stand in the way: a process id alone may be somebody else's by now. */
+export async function terminateBlockers(ask: Ask, schema: string, seat: number): Promise<void> {
+  await ask(
+    `select pg_terminate_backend(l.pid)
+     from ${schema}.advisory_locks(${schema}.fence_class()) l
+     where l.object = $1 and l.is_granted and l.mode = 'ShareLock'`,
+    [seat],
+  );
+}
+
+export async function enroll(ask: Ask, schema: string, name: string): Promise<number> {
+  const { rows } = await ask(`select ${schema}.enroll($1) as seat`, [name]);
+  return onlyRow(rows).seat;
+}
+
+/** Registers, and names the channel to listen on. */
+export async function register(
+  ask: Ask,
+  schema: string,
+  seat: number,
+  who: Candidate,
+  process: { host: string; pid: number; version: string },
+  termsKept: number,
+): Promise<string> {
+  const { rows } = await ask(
+    `select ${schema}.register($1, $2, $3, $4, $5, $6, $7, $8) as channel`,
+    [
+      seat,
+      who.instance,
+      who.label,
+      process.host,
+      process.pid,
+      process.version,
+      JSON.stringify(who.metadata),
+      termsKept,
+    ],
+  );
+  return onlyRow(rows).channel;
+}
+
+export async function unregister(ask: Ask, schema: string, instance: string): Promise<void> {
+  await ask(`delete from ${schema}.instance where instance = $1`, [instance]);
+}
+
+/** Asks whoever leads under `token` to resign. */
+export async function requestResign(
+  ask: Ask,
+  schema: string,
+  seat: number,
+  token: bigint,
+  reason: string,
+): Promise<void> {
+  await ask(`select ${schema}.tell($1, 'resign', $2, $3)`, [seat, token, reason]);
+}
+
+export async function fence(ask: Ask, schema: string, name: string, token: bigint): Promise<void> {
+  await ask(`select ${schema}.fence($1, $2)`, [name, token]);
+}
+
+/** A warning beside a write (a cancelled wait for a standby, say) means that it may not be durable. */
+function certain(answer: Answer): Answer {
+  if (answer.warnings.length === 0) return answer;
+  throw new LockdError(
+    'LOCKD_UNCERTAIN',
+    `The server answered with a warning: ${answer.warnings.join('; ')}`,
+    { isRetryable: true },
+  );
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the one place where rows get their types
+function onlyRow(rows: readonly any[]): any {
+  if (rows.length !== 1) throw rowsRemoved(`got ${rows.length}`);
+  return rows[0];
+}
+
+const rowsRemoved = (got: string): LockdError =>
+  new LockdError(
+    'LOCKD_SCHEMA_MISSING',
+    `Expected one row of this name in the lockd schema, ${got}. Rows were removed by hand: restore them, and leave unused names in place.`,
+  );
+
+// biome-ignore lint/suspicious/noExplicitAny: the one place where rows get their types
+function leaseOf(row: any): Lease {
+  if (row.token === null) throw rowsRemoved('found none');
+  return {
+    token: BigInt(row.token),
+    beat: Number(row.beat),
+    ttlMs: row.ttl_ms,
+    heartbeatMs: row.heartbeat_ms,
+    beatAgeMs: row.beat_age_ms === null ? undefined : Number(row.beat_age_ms),
+    instance: row.instance ?? undefined,
+    label: row.label ?? undefined,
+    isEnded: row.is_ended,
+    recorded:
+      row.lease_timeline === null
+        ? undefined
+        : {
+            timeline: row.lease_timeline,
+            systemIdentifier: row.lease_system_identifier,
+            lockClass: row.lease_lock_class,
+          },
+    server: {
+      timeline: row.timeline,
+      systemIdentifier: row.system_identifier,
+      lockClass: row.lock_class,
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { deferred } from '../core/deferred.ts';
+import { isLockdError } from '../core/errors.ts';
+import type { ServerHealth, Store } from '../core/store.ts';
+import { type DatabaseOptions, settleDatabase } from './connection.ts';
+import { openControl } from './control.ts';
+import { migrate } from './migrate.ts';
+import { openSeat } from './seat.ts';
+import { Session } from './session.ts';
+
+export interface StoreOptions extends DatabaseOptions {
+  /** Bring the schema to this version before the first session. */
+  readonly migrate?: boolean | undefined;
+}
+
+/**
+ * A PostgreSQL database as the core needs it. Nothing connects before it is asked to. The control
+ * session of a witness neither registers nor listens: its host does.
+ */
+export function postgresStore(
+  options: StoreOptions,
+  { isWitness = false }: { readonly isWitness?: boolean } = {},
+): Store {
+  const database = settleDatabase(options);
+  const migrated = deferred();
+  let isMigrated = options.migrate !== true;
+  if (isMigrated) migrated.resolve();
+  return {
+    async openSeat(who, session) {
+      if (!isMigrated) {
+        await migrate(options, session);
+        isMigrated = true;
+        migrated.resolve();
+      }
+      return openSeat(database, who, session);
+    },
+    async openControl(who, session) {
+      await abortable(migrated.promise, session.signal);
+      return openControl(database, who, session, isWitness);
+    },
+    async probe(timeoutMs): Promise<ServerHealth> {
+      try {
+        const session = await Session.open({
+          config: database.config,
+          applicationName: 'lockd:probe',
+          timeoutMs,
+        });
+        await session.close();
+        return 'accepting';
+      } catch (error) {
+        // Starting up it cannot be: a session of ours lives in this server.
+        const isClosing = isLockdError(error) && error.code === 'LOCKD_UNAVAILABLE';
+        return isClosing ? 'shutting-down' : 'unknown';
+      }
+    },
+  };
+}
+
+function abortable(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = deferred();
+  const abort = (): void => aborted.reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  return Promise.race([promise, aborted.promise]).finally(() =>
+    signal.removeEventListener('abort', abort),
+  );
+}
