@@ -17,32 +17,44 @@ export function factsOf(pid: number): Facts | undefined {
   return hasProc ? fromProc(pid) : fromPs(['-p', String(pid)])[0];
 }
 
+/** A process group, told from a later one of the same number by its leader. */
+export interface Group {
+  readonly id: number;
+  readonly started: string | undefined;
+}
+
+export const groupOf = (id: number): Group => ({ id, started: factsOf(id)?.started });
+
 /** Everybody in the group that still lives. */
-export function membersOf(group: number): readonly Facts[] {
+export function membersOf({ id, started }: Group): readonly Facts[] {
   const everybody = hasProc
     ? readdirSync('/proc')
         .filter((entry) => /^\d+$/.test(entry))
         .map((entry) => fromProc(Number(entry)))
     : fromPs(['-A']);
-  return everybody.filter((facts): facts is Facts => facts?.group === group);
+  const members = everybody.filter((facts): facts is Facts => facts?.group === id);
+  // While one member lives its number is not given out again: another leader means another group.
+  const leader = members.find(({ pid }) => pid === id);
+  return leader === undefined || leader.started === started ? members : [];
 }
 
-export const isAlive = ({ pid, started }: Facts): boolean => factsOf(pid)?.started === started;
+export const isAlive = ({ pid, started }: Pick<Facts, 'pid' | 'started'>): boolean =>
+  factsOf(pid)?.started === started;
 
 /** Signals the whole group. A group that is gone already is no error. */
-export function signalGroup(group: number, signal: NodeJS.Signals): void {
-  signalProcess(-group, signal);
+export function signalGroup(group: Group, signal: NodeJS.Signals): void {
+  if (membersOf(group).length > 0) signalProcess(-group.id, signal);
 }
 
 /** Asks the group to end. One that was stopped is woken, or it would never hear. */
-export function askGroup(group: number, signal: NodeJS.Signals): void {
+export function askGroup(group: Group, signal: NodeJS.Signals): void {
   signalGroup(group, signal);
   signalGroup(group, 'SIGCONT');
 }
 
 /** The same for all but the leader, whom the kernel has told already. */
-export function askFollowers(group: number, signal: NodeJS.Signals): void {
-  for (const { pid } of membersOf(group)) if (pid !== group) signalProcess(pid, signal);
+export function askFollowers(group: Group, signal: NodeJS.Signals): void {
+  for (const { pid } of membersOf(group)) if (pid !== group.id) signalProcess(pid, signal);
   signalGroup(group, 'SIGCONT');
 }
 
@@ -55,14 +67,14 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** Resolves when no member of the group is left but zombies. Nobody tells about strangers' deaths. */
-export async function groupGone(group: number, signal?: AbortSignal): Promise<void> {
+export async function groupGone(group: Group): Promise<void> {
   let waitMs = 1;
   for (let members = membersOf(group); members.length > 0; ) {
     members = members.filter(isAlive);
     // The known ones are gone; only a new look at everybody shows whom they have left behind.
     if (members.length === 0) members = membersOf(group);
     if (members.length === 0) return;
-    await pause(waitMs, undefined, signal === undefined ? {} : { signal });
+    await pause(waitMs);
     waitMs = Math.min(50, waitMs * 1.3);
   }
 }

@@ -5,7 +5,7 @@ import { deferred } from '../core/deferred.ts';
 import type { Logger } from '../core/log.ts';
 import type { Settled } from '../core/options.ts';
 import { postgresStore } from '../postgres/store.ts';
-import { askFollowers, askGroup, groupGone, signalGroup } from './group.ts';
+import { askFollowers, askGroup, type Group, groupGone, groupOf, signalGroup } from './group.ts';
 import type { ToGuard, ToSupervisor } from './messages.ts';
 import type { SuperviseSettings } from './supervisor.ts';
 
@@ -37,7 +37,7 @@ export class Guard {
   readonly #closed = deferred();
   #heardAt = systemClock.mono();
   #term: { token: bigint; until: number } | undefined;
-  #group: { id: number; isToldByKernel: boolean } | undefined;
+  #group: (Group & { readonly isToldByKernel: boolean }) | undefined;
   #isAsked = false;
   #isStopping = false;
   #exitCode: number | undefined;
@@ -100,12 +100,12 @@ export class Guard {
         break;
       case 'vouch':
         this.#term = { token: BigInt(message.token), until: message.until };
-        this.#watch();
+        this.#arm();
         break;
       case 'group':
-        this.#group = { id: message.group, isToldByKernel: message.isToldByKernel };
+        this.#group = { ...groupOf(message.group), isToldByKernel: message.isToldByKernel };
         this.#isAsked = false;
-        this.#watch();
+        this.#arm();
         this.#tell({ is: 'armed', group: message.group });
         break;
       case 'gone':
@@ -137,17 +137,24 @@ export class Guard {
     return systemClock.mono() - this.#heardAt > silenceOf(this.#options.settled.rules.ttlMs);
   }
 
+  #arm(): void {
+    this.#cancelWatch();
+    if (this.#term === undefined || this.#group === undefined) return;
+    const askAt = this.#term.until - this.#options.settings.options.marginMs;
+    // After a sleep of our own, all that the supervisor has said meanwhile is heard first.
+    const look = (): unknown => setImmediate(() => setImmediate(() => this.#watch()));
+    this.#cancelWatch = systemClock.setTimer(askAt, look);
+  }
+
   /** The supervisor does this itself, earlier; unless it cannot. */
   #watch(): void {
-    this.#cancelWatch();
     const term = this.#term;
     if (term === undefined || this.#group === undefined) return;
-    const { settings, settled } = this.#options;
-    const askAt = term.until - settings.options.marginMs;
+    const { settings } = this.#options;
     const killAt = term.until - settings.killMarginMs / 2;
     const now = systemClock.mono();
-    if (now < askAt) {
-      this.#cancelWatch = settled.clock.setTimer(askAt, () => this.#watch());
+    if (now < term.until - settings.options.marginMs) {
+      this.#arm();
       return;
     }
     if (!this.#isAsked && this.#isSilent()) {
@@ -156,14 +163,14 @@ export class Guard {
         { group: this.#group.id },
         'the supervisor is silent, ends the command',
       );
-      askGroup(this.#group.id, 'SIGTERM');
+      askGroup(this.#group, 'SIGTERM');
     }
     if (now < killAt) {
-      this.#cancelWatch = settled.clock.setTimer(Math.min(killAt, now + 50), () => this.#watch());
+      this.#cancelWatch = systemClock.setTimer(Math.min(killAt, now + 50), () => this.#watch());
       return;
     }
     this.#options.logger.error({ group: this.#group.id }, 'killed the command and the supervisor');
-    signalGroup(this.#group.id, 'SIGKILL');
+    signalGroup(this.#group, 'SIGKILL');
     this.#supervisor.kill('SIGKILL');
   }
 
@@ -184,13 +191,13 @@ export class Guard {
     logger.info({ token: term.token, isOver }, 'testified');
   }
 
-  async #endGroup(group: { id: number; isToldByKernel: boolean }, until: number): Promise<void> {
-    const { settings, settled } = this.#options;
-    if (group.isToldByKernel) askFollowers(group.id, 'SIGTERM');
-    else askGroup(group.id, 'SIGTERM');
+  async #endGroup(group: Group & { isToldByKernel: boolean }, until: number): Promise<void> {
+    const { settings } = this.#options;
+    if (group.isToldByKernel) askFollowers(group, 'SIGTERM');
+    else askGroup(group, 'SIGTERM');
     const killAt = Math.min(systemClock.mono() + settings.graceMs, until - settings.killMarginMs);
-    const cancel = settled.clock.setTimer(killAt, () => signalGroup(group.id, 'SIGKILL'));
-    await groupGone(group.id);
+    const cancel = systemClock.setTimer(killAt, () => signalGroup(group, 'SIGKILL'));
+    await groupGone(group);
     cancel();
   }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import type { Writable } from 'node:stream';
+import { type Group, groupOf } from './group.ts';
 
 /**
  * The command waits behind a small stub that becomes it only on a word: so there is no instant in
@@ -11,7 +12,7 @@ const script = 'IFS= read -r word <&3 || exit 70; exec 3<&-; exec "$@"';
 export interface Stub {
   readonly child: ChildProcess;
   /** Process group and session of its own. */
-  readonly group: number;
+  readonly group: Group;
   /** The kernel itself sends TERM to the command when the supervisor dies. */
   readonly isToldByKernel: boolean;
   /** Becomes the command. */
@@ -40,7 +41,7 @@ export function spawnStub(command: readonly string[], env: NodeJS.ProcessEnv): P
       word.on('error', () => {}); // the stub died before the word: its exit says so
       resolve({
         child,
-        group: child.pid as number,
+        group: groupOf(child.pid as number),
         isToldByKernel,
         go: () => word.end('go\n'),
       });

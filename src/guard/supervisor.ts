@@ -8,7 +8,7 @@ import { type ControllerOptions, settleOptions } from '../core/options.ts';
 import type { Term } from '../core/term.ts';
 import type { DatabaseOptions } from '../postgres/connection.ts';
 import { postgresStore } from '../postgres/store.ts';
-import { askGroup, groupGone, membersOf, signalGroup } from './group.ts';
+import { askGroup, groupGone, signalGroup } from './group.ts';
 import type { GuardChannel, ToSupervisor } from './messages.ts';
 import { PipeControl } from './pipe-control.ts';
 import { type Stub, spawnStub } from './stub.ts';
@@ -172,7 +172,7 @@ class Supervisor {
       // Nothing may start on a doubt: between the word of the guard and ours the term may have ended.
       if (term.isActive()) {
         stub.go();
-        this.#logger.info({ token: term.token, pid: stub.group }, 'started the command');
+        this.#logger.info({ token: term.token, pid: stub.group.id }, 'started the command');
       }
       const early = await Promise.race([exited.promise, ended(term)]);
       if (early !== undefined) this.#finish(early);
@@ -180,7 +180,7 @@ class Supervisor {
       if (this.#isAskedToStop) this.#exitCode = await exited.promise;
     } finally {
       this.#stub = undefined;
-      this.#channel.send({ is: 'gone', group: stub.group });
+      this.#channel.send({ is: 'gone', group: stub.group.id });
     }
   }
 
@@ -193,16 +193,16 @@ class Supervisor {
   #arm(stub: Stub, term: Term): Promise<void> {
     const { group, isToldByKernel } = stub;
     const armed = deferred();
-    this.#armed.set(group, () => armed.resolve());
-    this.#channel.send({ is: 'group', group, isToldByKernel });
-    return Promise.race([armed.promise, ended(term)]).finally(() => this.#armed.delete(group));
+    this.#armed.set(group.id, () => armed.resolve());
+    this.#channel.send({ is: 'group', group: group.id, isToldByKernel });
+    return Promise.race([armed.promise, ended(term)]).finally(() => this.#armed.delete(group.id));
   }
 
   /** TERM, grace, KILL; the KILL falls before the lease can be anybody else's. */
   async #endGroup({ group }: Stub): Promise<void> {
     const { graceMs, killMarginMs } = this.#settings;
     const askedAt = systemClock.mono();
-    if (membersOf(group).length > 0) askGroup(group, this.#stopSignal);
+    askGroup(group, this.#stopSignal);
     let cancel = (): void => {};
     this.#killWhenDue = (): void => {
       cancel();
@@ -212,7 +212,7 @@ class Supervisor {
         cancel = systemClock.setTimer(dueAt, this.#killWhenDue);
         return;
       }
-      this.#logger.warn({ group }, 'killed the command');
+      this.#logger.warn({ group: group.id }, 'killed the command');
       signalGroup(group, 'SIGKILL');
     };
     this.#killWhenDue();
