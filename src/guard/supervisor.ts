@@ -172,7 +172,7 @@ class Supervisor {
       // Nothing may start on a doubt: between the word of the guard and ours the term may have ended.
       if (term.isActive()) {
         stub.go();
-        this.#logger.info({ token: term.token, pid: stub.group.id }, 'started the command');
+        this.#logger.info({ token: term.token, group: stub.group.id }, 'started the command');
       }
       const early = await Promise.race([exited.promise, ended(term)]);
       if (early !== undefined) this.#finish(early);

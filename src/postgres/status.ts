@@ -10,7 +10,6 @@ import {
   readPictures,
   type SessionFacts,
 } from './picture.ts';
-import { pin, visitPins } from './pins.ts';
 import { Session } from './session.ts';
 
 /** Who leads a name, who waits for it, and what is wrong; as the server sees it. */
@@ -79,23 +78,38 @@ export async function readStatus(
   const { config, schema } = settleDatabase(options);
   const session = await Session.open({ config, applicationName: 'lockd:status', timeoutMs });
   try {
-    await pin(session, visitPins);
-    await checkSchema(session, schema);
-    return await look((text, values) => session.bounded(text, values), schema, name);
+    const first = await look(session, schema, name);
+    if (first.every(({ faults }) => faults.length === 0)) return first;
+    await sleep(secondLookMs);
+    return confirmed(first, await look(session, schema, name));
   } finally {
     await session.close();
   }
 }
 
+/**
+ * In a transaction that ends with all it has set: a transaction pooler hands the backend on, and
+ * what a visit like this pins for its session would be somebody else's search_path.
+ */
 async function look(
-  ask: Session['query'],
+  session: Session,
   schema: string,
   name: string | undefined,
 ): Promise<NameStatus[]> {
-  const first = (await readPictures(ask, schema, name)).map(statusOf);
-  if (first.every(({ faults }) => faults.length === 0)) return first;
-  await sleep(secondLookMs);
-  const second = (await readPictures(ask, schema, name)).map(statusOf);
+  await session.bounded(
+    'begin isolation level read committed read only; set local search_path = pg_catalog, pg_temp',
+  );
+  try {
+    await checkSchema(session, schema);
+    const ask: Session['query'] = (text, values) => session.bounded(text, values);
+    return (await readPictures(ask, schema, name)).map(statusOf);
+  } finally {
+    await session.bounded('commit').catch(() => {}); // a lost session has nothing to end
+  }
+}
+
+/** What both looks saw. */
+function confirmed(first: readonly NameStatus[], second: readonly NameStatus[]): NameStatus[] {
   const before = new Map(first.map((status) => [status.name, status]));
   return second.map((status) => ({
     ...status,
@@ -103,7 +117,7 @@ async function look(
   }));
 }
 
-/** Faults seen at both looks. Where another term or another session came between, nothing hangs. */
+/** Where another term or another session came between, nothing hangs. */
 function stillThere(before: NameStatus | undefined, now: NameStatus): readonly Fault[] {
   const isMoving =
     before?.leader?.token !== now.leader?.token || before?.seat?.backend !== now.seat?.backend;

@@ -1,0 +1,40 @@
+/** The codes `lockd` exits with. Help, README and RUNBOOK quote the table below. */
+export const ExitCode = {
+  ok: 0,
+  nobody: 1,
+  unknown: 2,
+  usage: 64,
+  unavailable: 69,
+  internal: 70,
+  lost: 75,
+  notExecutable: 126,
+  notFound: 127,
+} as const;
+
+export type ExitName = keyof typeof ExitCode;
+
+/** `run` answers with its command's own code, or 128 + n where signal n ended it. */
+export const exitMeanings: Readonly<Record<ExitName, string>> = {
+  ok: 'done; status: every name asked for is led',
+  nobody: 'nobody leads; resign: there was nobody to ask',
+  unknown: 'status, resign: could not tell (no answer in time, no database, no schema)',
+  usage: 'the command line, a variable or an option is wrong',
+  unavailable: 'the database is unreachable, refused, or not fit for lockd',
+  internal: 'a bug in lockd, or a machine in trouble',
+  lost: 'run: guard or supervisor was lost and the command was ended; start it again',
+  notExecutable: 'run: the command cannot be executed',
+  notFound: 'run: the command was not found',
+};
+
+/** What a signal's exit code is, as shells count. */
+export const signalBase = 128;
+
+/** One line per code, for `--help`. */
+export function exitTable(): string {
+  const rows = Object.entries(ExitCode).map(
+    ([name, code]) => `  ${String(code).padEnd(5)}${exitMeanings[name as ExitName]}`,
+  );
+  return ['Exit codes:', ...rows, "  other: the command's own; 128 + n: signal n ended it"].join(
+    '\n',
+  );
+}

@@ -1,0 +1,65 @@
+import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { sentenceOf } from './errors.ts';
+import type { LogLevel } from './options.ts';
+import { cell, redact } from './output.ts';
+
+/** Beyond this much that nobody reads, lines are dropped: a stalled reader must not cost the lease. */
+const longestBacklog = 1024 * 1024;
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** JSON lines on a terminal, too. */
+  readonly isJson?: boolean | undefined;
+  /** On every line, beside the process id. */
+  readonly fields?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/**
+ * pino on stderr: JSON lines, or lines for people where a person looks. A pipe is written to in the
+ * background, because one that is full would block the beats; at exit what is left is flushed.
+ */
+export function createLog({ level, isJson = false, fields = {} }: LogOptions): Logger {
+  const isPretty = process.stderr.isTTY === true && !isJson;
+  return pino(
+    {
+      level,
+      base: { pid: process.pid, ...fields },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: {
+        level: (label) => ({ level: label }),
+        bindings: writable,
+        log: writable,
+      },
+      serializers: { err: (error: unknown) => error },
+    },
+    isPretty ? prettyTerminal : destination({ dest: 2, sync: false, maxLength: longestBacklog }),
+  );
+}
+
+/** Tokens are bigints: as text, because JSON readers round large numbers. Errors are a sentence. */
+function writable(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => {
+      if (typeof value === 'bigint') return [name, String(value)];
+      const plain = value instanceof Error ? sentenceOf(value) : value;
+      return [name, typeof plain === 'string' ? redact(plain) : plain];
+    }),
+  );
+}
+
+const prettyTerminal: DestinationStream = {
+  write: (line) => void process.stderr.write(`${prettyLine(line)}\n`),
+};
+
+/** `20:45:17.123 info  became active  name=bot token=17` */
+export function prettyLine(json: string): string {
+  const { time, level, msg, pid: _pid, ...fields } = JSON.parse(json);
+  const clock = String(time).slice(11, 23);
+  const shown = Object.entries(fields).map(([name, value]) => `${name}=${plain(value)}`);
+  return cell([clock, level.padEnd(5), msg, '', ...shown].join(' ').trimEnd());
+}
+
+function plain(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+}

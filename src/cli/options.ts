@@ -1,0 +1,109 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from './duration.ts';
+import { ExitCode } from './exit-codes.ts';
+
+export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
+
+/** What every verb accepts: a flag, else its LOCKD_* variable. Undefined: the core's default. */
+export interface CommonOptions {
+  readonly databaseUrl: string | undefined;
+  readonly schema: string | undefined;
+  readonly label: string | undefined;
+  readonly ttlMs: number | undefined;
+  readonly drainTimeoutMs: number | undefined;
+  readonly takeover: 'safe' | 'fast' | undefined;
+  readonly logLevel: LogLevel;
+  readonly isJson: boolean;
+}
+
+/** `lockd run`. */
+export interface RunOptions extends CommonOptions {
+  /** Migrate before the first attempt. */
+  readonly isMigrating: boolean;
+  readonly heartbeatMs: number | undefined;
+  /** From TERM to KILL for the command; undefined: as long as the drain timeout and the lease allow. */
+  readonly graceMs: number | undefined;
+}
+
+/** Every verb takes these, so that one set of flags and variables serves a whole deployment. */
+export function addCommonOptions(verb: Command, { isLeading }: { isLeading: boolean }): Command {
+  const leading = (option: Option): Option => (isLeading ? option : option.hideHelp());
+  return verb
+    .addOption(
+      option(
+        '--database-url <url>',
+        'postgres://… (else DATABASE_URL, PG*, a development database)',
+      ),
+    )
+    .addOption(option('--schema <name>', 'schema lockd was migrated into (default: lockd)'))
+    .addOption(leading(option('--label <text>', 'who this is, for people (default: host:pid)')))
+    .addOption(leading(duration('--ttl', 'how long a silent leader is waited for (default: 10s)')))
+    .addOption(leading(duration('--drain-timeout', 'when a drain is warned about (default: 25s)')))
+    .addOption(
+      leading(
+        option(
+          '--takeover <mode>',
+          'fast: a free seat is proof enough; only with fencing (default: safe)',
+        ),
+      ).choices(['safe', 'fast']),
+    )
+    .addOption(
+      option('--log-level <level>', 'what is logged to stderr')
+        .choices(['silent', 'error', 'warn', 'info', 'debug', 'trace'])
+        .default('info'),
+    )
+    .addOption(option('--json', 'answers and logs as JSON'));
+}
+
+/** A flag that is a LOCKD_* variable, too. */
+export function option(flags: string, description: string): Option {
+  const made = new Option(flags, description);
+  return made.env(`LOCKD_${made.name().replaceAll('-', '_').toUpperCase()}`);
+}
+
+export function duration(flag: string, description: string): Option {
+  return option(`${flag} <duration>`, description).argParser((text) => {
+    const durationMs = parseDuration(text);
+    if (durationMs === undefined) {
+      throw new InvalidArgumentError('Expected a duration such as 10s, 1.5s or 250ms.');
+    }
+    return durationMs;
+  });
+}
+
+/** What commander read, in our own words. */
+export function commonOptions(verb: Command): CommonOptions {
+  const read = verb.opts();
+  return {
+    databaseUrl: read['databaseUrl'],
+    schema: read['schema'],
+    label: read['label'],
+    ttlMs: read['ttl'],
+    drainTimeoutMs: read['drainTimeout'],
+    takeover: read['takeover'],
+    logLevel: read['logLevel'],
+    isJson: isOn(verb, 'json'),
+  };
+}
+
+export function runOptions(verb: Command): RunOptions {
+  const read = verb.opts();
+  return {
+    ...commonOptions(verb),
+    isMigrating: isOn(verb, 'migrate'),
+    heartbeatMs: read['heartbeat'],
+    graceMs: read['grace'],
+  };
+}
+
+/** commander takes any value of a variable for yes, `0` and the empty one included. */
+function isOn(verb: Command, key: string): boolean {
+  if (verb.getOptionValueSource(key) !== 'env') return verb.opts()[key] === true;
+  const variable = verb.options.find((candidate) => candidate.attributeName() === key)?.envVar;
+  const value = process.env[variable ?? ''] ?? '';
+  if (/^(1|true|yes|on)$/i.test(value)) return true;
+  if (/^(0|false|no|off|)$/i.test(value)) return false;
+  return verb.error(`error: expected ${variable} to be 1 or 0, got ${JSON.stringify(value)}.`, {
+    exitCode: ExitCode.usage,
+  });
+}

@@ -1,0 +1,64 @@
+/** What every verb prints with. Answers go to stdout; everything about them goes to stderr. */
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function say(text: string): void {
+  process.stderr.write(`${printable(redact(text))}\n`);
+}
+
+/**
+ * Tokens are bigints: they travel as strings, because JSON readers round large numbers. What is not
+ * known is null rather than left out.
+ */
+export function printJson(value: unknown): void {
+  print(
+    JSON.stringify(
+      value,
+      (_key, member) => (typeof member === 'bigint' ? String(member) : (member ?? null)),
+      2,
+    ),
+  );
+}
+
+/** Rows under a head, every column as wide as its widest cell. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...lines.map((cells) => width(cells[column]))));
+  return lines
+    .map((cells) =>
+      cells
+        .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - width(cell)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+const width = (cell = ''): number => [...cell].length;
+
+/**
+ * Labels and application names are anybody's text: what could move a cursor or turn a line around
+ * is shown by its number. Line feeds stay: our own messages have them.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (character) =>
+      character === '\n' ? character : `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/** In one line, whatever the text. */
+export const cell = (text: string): string => printable(text).replaceAll('\n', '\\u{a}');
+
+/**
+ * Passwords never leave this process, not even inside somebody else's error message. Rather too
+ * much than too little: a password may hold an @ or a space that nobody encoded.
+ */
+export function redact(text: string): string {
+  return text
+    .replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s:/@?#]*):.*@/gi, '$1:***@')
+    .replace(/\b(\w*password\w*\s*=\s*)('[^']*'|"[^"]*"|[^\s&]+)/gi, '$1***');
+}

@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { defaults, settleOptions } from '../core/options.ts';
+import { Guard } from '../guard/guard.ts';
+import { migrate } from '../postgres/migrate.ts';
+import { openDatabase } from './database.ts';
+import { ExitCode } from './exit-codes.ts';
+import { createLog } from './log.ts';
+import type { RunOptions } from './options.ts';
+import { forwardedSignals, stopSignals } from './signals.ts';
+import type { SupervisorProgram } from './supervisor.ts';
+
+const ignore = (): void => {};
+
+/** Runs the command only while this instance leads. This process becomes the guard. */
+export async function run(name: string, command: string[], options: RunOptions): Promise<number> {
+  await using database = await openDatabase(options);
+  if (options.isMigrating) await migrate(database.options);
+  const log = { level: options.logLevel, isJson: options.isJson };
+  const settings = settle(name, command, options);
+  const { instance } = settings;
+  const logger = createLog({ ...log, fields: { process: 'guard', name, instance } });
+  const settled = settleOptions({ ...settings.options, logger }, instance);
+  const guard = new Guard({
+    settings: { ...settings, database: database.options, log } as SupervisorProgram,
+    settled,
+    program: new URL('./supervisor.js', import.meta.url),
+    logger,
+  });
+  const stop = (signal: NodeJS.Signals): void => guard.stop(signal);
+  const forward = (signal: NodeJS.Signals): void => guard.forward(signal);
+  for (const signal of stopSignals) process.on(signal, stop);
+  for (const signal of forwardedSignals) process.on(signal, forward);
+  // Ctrl-Z would freeze the guard and not the supervisor, which lives in a session of its own.
+  process.on('SIGTSTP', ignore);
+  try {
+    const outcome = await guard.run();
+    return outcome.is === 'exited' ? outcome.exitCode : ExitCode.lost;
+  } finally {
+    for (const signal of stopSignals) process.off(signal, stop);
+    for (const signal of forwardedSignals) process.off(signal, forward);
+    process.off('SIGTSTP', ignore);
+  }
+}
+
+function settle(
+  name: string,
+  command: readonly string[],
+  { label, ttlMs = defaults.ttlMs, heartbeatMs, takeover, graceMs, drainTimeoutMs }: RunOptions,
+): Omit<SupervisorProgram, 'database' | 'log'> {
+  const killMarginMs = Math.max(defaults.marginMs, ttlMs * defaults.marginShare);
+  const grace = graceMs ?? drainTimeoutMs ?? defaults.drainTimeoutMs;
+  return {
+    // A quarter of the lease between losing it and the KILL: the command's time to end by itself.
+    options: {
+      name,
+      label,
+      ttlMs,
+      heartbeatMs,
+      takeover,
+      marginMs: killMarginMs + ttlMs / 4,
+      drainTimeoutMs: drainTimeoutMs ?? grace + 1000,
+    },
+    instance: randomUUID(),
+    command,
+    graceMs: grace,
+    killMarginMs,
+    guardSilenceMs: Math.max(500, ttlMs / 4),
+  };
+}

@@ -1,0 +1,68 @@
+import { type NameStatus, readStatus } from '../postgres/status.ts';
+import { visitDatabase } from './database.ts';
+import { formatDuration } from './duration.ts';
+import { ExitCode } from './exit-codes.ts';
+import type { CommonOptions } from './options.ts';
+import { cell, print, printJson, table } from './output.ts';
+
+/** `lockd status`: 0 if the name, or each of all names, is led; 1 if one is not, or there is none. */
+export function status(name: string | undefined, options: CommonOptions): Promise<number> {
+  return visitDatabase(options, async ({ options: database, describe }) => {
+    const names = await readStatus(database, name);
+    const isLed = names.length > 0 && names.every((one) => one.isLed);
+    if (options.isJson) printJson({ isLed, names });
+    else if (names.length > 0) print(statusText(names));
+    else print(emptyText(name, describe));
+    return isLed ? ExitCode.ok : ExitCode.nobody;
+  });
+}
+
+const emptyText = (name: string | undefined, where: string): string =>
+  name === undefined
+    ? `no name has ever been led in ${where}`
+    : `nobody leads ${cell(name)}: nobody has ever led it in the ${where}`;
+
+/** For people. */
+export function statusText(names: readonly NameStatus[]): string {
+  const waiting = names.flatMap((one) => one.waiting.map((instance) => ({ ...instance, one })));
+  const faults = names.flatMap((one) => one.faults.map((fault) => ({ ...fault, one })));
+  const parts = [
+    table(
+      ['NAME', 'STATE', 'LEADER', 'HOST', 'PID', 'TOKEN', 'SINCE', 'LAST BEAT', 'TTL', 'WAITING'],
+      names.map(leaderRow),
+    ),
+  ];
+  if (waiting.length > 0) {
+    const rows = waiting.map(({ one, label, host, pid, version, since }) =>
+      [one.name, label, host, `${pid}`, version, ago(since, one.readAt)].map(cell),
+    );
+    parts.push(table(['WAITING FOR', 'INSTANCE', 'HOST', 'PID', 'VERSION', 'SINCE'], rows));
+  }
+  if (faults.length > 0) {
+    const rows = faults.map(({ one, code, message }) => [one.name, code, message].map(cell));
+    parts.push(table(['WRONG WITH', 'WHAT', 'MEANING'], rows));
+  }
+  return parts.join('\n\n');
+}
+
+function leaderRow({ name, readAt, leader, waiting }: NameStatus): string[] {
+  const nobody = [name, 'nobody', '-', '-', '-', '-', '-', '-', '-'];
+  if (leader === undefined) return [...nobody, `${waiting.length}`].map(cell);
+  const { state, label, host, pid, token, since, lastBeatAgeMs, ttlMs } = leader;
+  const isEnded = state === 'ended';
+  return [
+    name,
+    isEnded ? 'nobody' : state,
+    isEnded ? `(was ${label})` : label,
+    host ?? '?',
+    `${pid ?? '?'}`,
+    `${token}`,
+    ago(isEnded ? (leader.endedAt ?? since) : since, readAt),
+    `${formatDuration(lastBeatAgeMs)} ago`,
+    formatDuration(ttlMs),
+    `${waiting.length}`,
+  ].map(cell);
+}
+
+const ago = (then: Date, now: Date): string =>
+  `${formatDuration(Math.max(0, now.getTime() - then.getTime()))} ago`;

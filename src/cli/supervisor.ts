@@ -1,0 +1,40 @@
+/** The supervisor's program: started by the guard, never by hand. */
+import type { GuardChannel, ToGuard, ToSupervisor } from '../guard/messages.ts';
+import { type SuperviseSettings, supervise } from '../guard/supervisor.ts';
+import { exitCodeOf, sentenceOf } from './errors.ts';
+import { createLog } from './log.ts';
+import type { LogLevel } from './options.ts';
+import { redact } from './output.ts';
+import { forwardedSignals, stopSignals } from './signals.ts';
+
+export interface SupervisorProgram extends SuperviseSettings {
+  readonly log: { readonly level: LogLevel; readonly isJson: boolean };
+}
+
+const channel: GuardChannel = {
+  send: (message) => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => {});
+  },
+  onMessage(hear) {
+    process.on('message', (message) => hear(message as ToSupervisor));
+    // A service manager may signal every process of the service; what it means is the same.
+    for (const signal of stopSignals) process.on(signal, () => hear({ is: 'stop', signal }));
+    for (const signal of forwardedSignals)
+      process.on(signal, () => hear({ is: 'forward', signal }));
+  },
+  onEnd: (ended) => process.once('disconnect', ended),
+};
+
+process.once('message', async (message: ToSupervisor) => {
+  if (message.is !== 'begin') return;
+  const settings = message.settings as SupervisorProgram;
+  const logger = createLog({ ...settings.log, fields: { process: 'supervisor' } });
+  const done = (exitCode: number): ToGuard => ({ is: 'done', exitCode });
+  try {
+    channel.send(done(await supervise(settings, channel, logger)));
+  } catch (error) {
+    logger.error({ reason: redact(sentenceOf(error)) }, 'could not lead');
+    channel.send(done(exitCodeOf(error, { isAsking: false })));
+  }
+  if (process.connected) process.disconnect();
+});
