@@ -1,0 +1,195 @@
+import { describe, expect, test, vi } from 'vitest';
+import { deferred } from '../../src/core/deferred.ts';
+import { settle } from '../support/fake-clock.ts';
+import { setup, ttlMs } from './controllers.ts';
+
+/** One leads, two waits. */
+async function pair(options: Parameters<ReturnType<typeof setup>['add']>[0] = {}) {
+  const world = setup();
+  const [one, two] = [world.add(options), world.add(options)];
+  await one.start();
+  void two.start();
+  await world.clock.advance(1_000);
+  world.store.journal.length = 0;
+  return { ...world, one, two, token: one.term?.token as bigint };
+}
+
+describe('a leader that leaves on purpose', () => {
+  test('lets work in flight finish, then releases, and the next one starts at once', async () => {
+    const { clock, store, one, two, token } = await pair();
+    const work = deferred();
+    void one.track(work.promise);
+    const stopped = one.stop();
+    expect(one.isActive()).toBe(false);
+    await clock.advance(5_000);
+    expect(store.journal).toEqual([]);
+    expect(two.isActive()).toBe(false);
+    work.resolve();
+    await stopped;
+    await settle();
+    expect(two.isActive()).toBe(true);
+    expect(store.journal).toEqual([`released ${token}`, `taken ${two.term?.token}`]);
+    expect(two.term?.token).toBeGreaterThan(token);
+  });
+
+  test('by resigning, campaigns again and stands behind whoever waited', async () => {
+    const { clock, one, two } = await pair();
+    await one.resign();
+    await clock.advance(1_000);
+    expect([one.state, two.state]).toEqual(['passive', 'active']);
+    await two.resign();
+    await clock.advance(1_000);
+    expect([one.state, two.state]).toEqual(['active', 'passive']);
+  });
+
+  test('settles resign when the seat is let go, and at once when there is no term', async () => {
+    const { one, two } = await pair();
+    await two.resign();
+    const work = deferred();
+    void one.track(work.promise);
+    const resigned = vi.fn();
+    const done = one.resign().then(resigned);
+    await settle();
+    expect(resigned).not.toHaveBeenCalled();
+    work.resolve();
+    await done;
+  });
+
+  test('stops once, however often it is told to', async () => {
+    const { one } = await pair();
+    expect(one.stop()).toBe(one.stop());
+    await one.stop();
+    await one.stop();
+    await one[Symbol.asyncDispose]();
+  });
+
+  test('keeps the seat through a drain without end, however long others wait', async () => {
+    const { clock, one, two } = await pair();
+    void one.track(new Promise(() => {}));
+    void one.stop();
+    await clock.advance(20 * ttlMs);
+    expect(two.isActive()).toBe(false);
+    expect(one.state).toBe('draining');
+  });
+
+  test('by force, gives the seat up after the drain timeout, and the next one waits a lease', async () => {
+    const { clock, store, one, two } = await pair({ drainTimeoutMs: 3_000 });
+    void one.track(new Promise(() => {}));
+    const stopped = one.stop({ force: true });
+    await clock.advance(3_000);
+    await stopped;
+    expect(store.journal).toEqual([]);
+    await clock.advance(ttlMs - 2_500);
+    expect(two.isActive()).toBe(false);
+    await clock.advance(2_500);
+    expect(two.isActive()).toBe(true);
+  });
+});
+
+describe('a leader that loses its term', () => {
+  test('by a restart of the server confesses, and so costs a drain instead of a lease', async () => {
+    const { clock, store, one, two, token } = await pair();
+    const work = deferred();
+    void one.track(work.promise);
+    store.restart();
+    expect(one.isActive()).toBe(false);
+    await clock.advance(2_000);
+    expect(store.journal).toEqual([]);
+    work.resolve();
+    await clock.advance(300);
+    expect(store.journal[0]).toBe(`confession ${token}`);
+    await clock.advance(1_000);
+    expect([one, two].filter((controller) => controller.isActive())).toHaveLength(1);
+  });
+
+  test('is out of the race until its work has finished', async () => {
+    const { clock, store, add } = setup();
+    const one = add();
+    await one.start();
+    const work = deferred();
+    void one.track(work.promise);
+    store.restart();
+    await clock.advance(10 * ttlMs);
+    expect(store.seats.size).toBe(0);
+    work.resolve();
+    await clock.advance(1_000);
+    expect(one.isActive()).toBe(true);
+  });
+
+  test('in silence is followed after its lease, never before its own deadline', async () => {
+    const { clock, store, one, two } = await pair();
+    store.isSilent = true;
+    let gap = false;
+    for (let waited = 0; waited < 2 * ttlMs; waited += 50) {
+      await clock.advance(50);
+      expect(one.isActive() && two.isActive()).toBe(false);
+      if (!one.isActive()) store.isSilent = false;
+      gap ||= !one.isActive() && !two.isActive();
+    }
+    expect(gap).toBe(true);
+    expect(one.isActive() || two.isActive()).toBe(true);
+  });
+});
+
+test('after a forced stop a new run is stopped only when its own work has finished', async () => {
+  const { clock, store, add } = setup();
+  const begun = deferred();
+  const begins = [Promise.resolve(), begun.promise];
+  const start = async (): Promise<void> => begins.shift();
+  const witness = { start, stop: async () => {}, vouch: () => {} };
+  const one = add({ drainTimeoutMs: 100 }, { witness });
+  await one.start();
+  const stuck = deferred();
+  void one.track(stuck.promise);
+  const forced = one.stop({ force: true });
+  await clock.advance(100);
+  await forced;
+  const again = one.start();
+  stuck.resolve(); // the work of the first run finishes while the second one begins
+  await settle();
+  begun.resolve();
+  await clock.advance(ttlMs);
+  await again;
+  expect(one.isActive()).toBe(true);
+  const work = deferred();
+  void one.track(work.promise);
+  const stopped = vi.fn();
+  void one.stop().then(stopped);
+  await settle();
+  expect(stopped).not.toHaveBeenCalled();
+  expect(store.holder).toBeDefined();
+  work.resolve();
+  await clock.advance(0);
+  expect(stopped).toHaveBeenCalled();
+});
+
+describe('gated', () => {
+  test('runs while the gate is open, and says so when it did not run', async () => {
+    const { one, two } = await pair();
+    const double = (n: number) => 2 * n;
+    expect(await one.gated(double)(21)).toEqual({ ran: true, value: 42 });
+    expect(await two.gated(double)(21)).toEqual({ ran: false });
+  });
+
+  test('counts as work in flight until it settles, and passes its rejection on', async () => {
+    const { one, store } = await pair();
+    const work = deferred();
+    const failed = expect(one.gated(() => work.promise)()).rejects.toThrow('boom');
+    const stopped = one.stop();
+    await settle();
+    expect(store.journal).toEqual([]);
+    work.reject(new Error('boom'));
+    await failed;
+    await stopped;
+    expect(store.journal[0]).toMatch(/^released/);
+  });
+});
+
+test('a passive notice is for a standby: once per key and interval, never while ACTIVE', async () => {
+  const { clock, one, two } = await pair({ noticeIntervalMs: 1_000 });
+  expect(one.passiveNotice('chat')).toBe(false);
+  expect([two.passiveNotice('chat'), two.passiveNotice('chat')]).toEqual([true, false]);
+  expect(two.passiveNotice('other chat')).toBe(true);
+  await clock.advance(1_000);
+  expect(two.passiveNotice('chat')).toBe(true);
+});

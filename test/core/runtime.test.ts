@@ -1,0 +1,124 @@
+import { describe, expect, test, vi } from 'vitest';
+import { leftMs } from '../../src/core/runtime.ts';
+import type { SeatSession } from '../../src/core/store.ts';
+import { FakeClock, settle } from '../support/fake-clock.ts';
+import { setup } from './controllers.ts';
+
+test('trust that is left is the lesser of the two clocks, and never negative', () => {
+  const clock = new FakeClock();
+  const until = { mono: clock.mono() + 500, boot: clock.boot() + 300 };
+  expect(leftMs(until, clock)).toBe(300);
+  clock.suspend(400);
+  expect(leftMs(until, clock)).toBe(0);
+  expect(leftMs({ ...until, boot: clock.boot() + 900 }, clock)).toBe(500);
+  clock.skip(500);
+  expect(leftMs({ ...until, boot: clock.boot() + 900 }, clock)).toBe(0);
+});
+
+test('the boot-time clock, which costs more, is not read once the monotonic one has said no', () => {
+  const clock = new FakeClock();
+  const boot = vi.spyOn(clock, 'boot');
+  leftMs({ mono: clock.mono(), boot: Number.POSITIVE_INFINITY }, clock);
+  expect(boot).not.toHaveBeenCalled();
+});
+
+describe('a seat session', () => {
+  test('that arrives after it was given up is put away', async () => {
+    const { clock, store, add } = setup();
+    const arrivals: (() => void)[] = [];
+    const open = store.openSeat.bind(store);
+    vi.spyOn(store, 'openSeat').mockImplementation(async (who, options) => {
+      await new Promise<void>((arrive) => arrivals.push(arrive));
+      return open(who, options);
+    });
+    const one = add({ connectTimeoutMs: 1_000 });
+    void one.start();
+    await clock.advance(3_000);
+    expect(arrivals.length).toBeGreaterThan(1);
+    for (const arrive of arrivals.splice(0)) arrive();
+    await settle();
+    expect(store.seats.size).toBe(1);
+    await one.stop();
+    expect(store.seats.size).toBe(0);
+  });
+
+  test('is told to stop connecting when it is given up', async () => {
+    const { clock, store, add } = setup();
+    const signals: AbortSignal[] = [];
+    vi.spyOn(store, 'openSeat').mockImplementation((_who, { signal }) => {
+      signals.push(signal);
+      return new Promise<SeatSession>(() => {});
+    });
+    const one = add({ connectTimeoutMs: 1_000 });
+    void one.start();
+    await clock.advance(900);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    await clock.advance(100);
+    expect(signals[0]?.aborted).toBe(true);
+    await one.stop();
+  });
+
+  test('is asked one thing at a time, through every kind of news', async () => {
+    const { clock, store, add } = setup();
+    let inFlight = 0;
+    let most = 0;
+    const open = store.openSeat.bind(store);
+    const counting =
+      <Args extends unknown[], Answer>(call: (...args: Args) => Promise<Answer>) =>
+      async (...args: Args): Promise<Answer> => {
+        inFlight += 1;
+        most = Math.max(most, inFlight);
+        const answer = await call(...args);
+        inFlight -= 1;
+        return answer;
+      };
+    vi.spyOn(store, 'openSeat').mockImplementation(async (who, options) => {
+      const session = await open(who, options);
+      for (const name of ['attempt', 'readLease', 'takeover', 'beat', 'release'] as const) {
+        const call = session[name].bind(session) as (...args: unknown[]) => Promise<unknown>;
+        Object.assign(session, { [name]: counting(call) });
+      }
+      return session;
+    });
+    const one = add();
+    await one.start();
+    for (let round = 0; round < 20; round += 1) {
+      await clock.advance(2_000 + round);
+      store.tell('resign', one.term?.token ?? 0n, undefined);
+      store.tell('ended', 1n, undefined);
+    }
+    await one.stop();
+    expect(most).toBe(1);
+  });
+});
+
+test('a guard hears until when each beat may be trusted, before the gate opens', async () => {
+  const { clock, add } = setup();
+  const heard: unknown[] = [];
+  const witness = {
+    vouch: (token: bigint, until: number) => heard.push([token, until - clock.mono()]),
+    start: async () => {},
+    stop: async () => {},
+  };
+  const one = add({}, { witness });
+  one.on('active', () => heard.push('active'));
+  await one.start();
+  const token = one.term?.token;
+  await clock.advance(2_000);
+  expect(heard).toEqual([[token, 10_000], 'active', [token, 10_000]]);
+  await one.stop();
+});
+
+test('a server that is shutting down is left in time: its leader resigns and comes back later', async () => {
+  const { clock, store, add } = setup();
+  const one = add();
+  const reasons: string[] = [];
+  one.on('passive', (_term, reason) => reasons.push(reason));
+  await one.start();
+  store.health = 'shutting-down';
+  await clock.advance(10_000);
+  expect(reasons).toEqual(['server-shutdown']);
+  store.health = 'accepting';
+  await clock.advance(5_000);
+  expect(one.isActive()).toBe(true);
+});

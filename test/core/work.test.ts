@@ -1,0 +1,84 @@
+import { describe, expect, test, vi } from 'vitest';
+import { deferred } from '../../src/core/deferred.ts';
+import { Work } from '../../src/core/work.ts';
+import { settle } from '../support/fake-clock.ts';
+
+describe('a drain', () => {
+  test('of nothing is over at once', async () => {
+    await new Work().settled();
+  });
+
+  test('waits for everything in flight, however it ends', async () => {
+    const work = new Work();
+    const [one, two] = [deferred(), deferred()];
+    work.track(one.promise);
+    work.track(two.promise);
+    expect(work.running).toBe(2);
+    const drained = vi.fn();
+    void work.settled().then(drained);
+    one.reject(new Error('boom'));
+    await settle();
+    expect(drained).not.toHaveBeenCalled();
+    two.resolve();
+    await settle();
+    expect(drained).toHaveBeenCalled();
+    expect(work.running).toBe(0);
+  });
+
+  test('waits for what was added while it waited', async () => {
+    const work = new Work();
+    const finish = work.begin();
+    const drained = vi.fn();
+    void work.settled().then(drained);
+    const finishLate = work.begin();
+    finish();
+    await settle();
+    expect(drained).not.toHaveBeenCalled();
+    finishLate();
+    await settle();
+    expect(drained).toHaveBeenCalled();
+  });
+
+  test('waits for what was added in the very turn in which the last one finished', async () => {
+    const work = new Work();
+    const finish = work.begin();
+    const drained = vi.fn();
+    void work.settled().then(drained);
+    finish();
+    const finishLate = work.begin();
+    await settle();
+    expect(drained).not.toHaveBeenCalled();
+    finishLate();
+    await settle();
+    expect(drained).toHaveBeenCalled();
+  });
+
+  test('ends for everybody who waits for it', async () => {
+    const work = new Work();
+    const finish = work.begin();
+    const drained = vi.fn();
+    void work.settled().then(drained);
+    void work.settled().then(drained);
+    finish();
+    await settle();
+    expect(drained).toHaveBeenCalledTimes(2);
+  });
+
+  test('counts each piece of work once, however often it says that it has finished', async () => {
+    const work = new Work();
+    const finish = work.begin();
+    work.begin();
+    finish();
+    finish();
+    expect(work.running).toBe(1);
+  });
+
+  test('takes any thenable, and the outcome stays with the caller', async () => {
+    const work = new Work();
+    const mine = Promise.resolve(5);
+    work.track(mine);
+    expect(await mine).toBe(5);
+    await settle();
+    expect(work.running).toBe(0);
+  });
+});

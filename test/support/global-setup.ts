@@ -1,0 +1,57 @@
+import type { TestProject } from 'vitest/node';
+import { startTestCluster, testBinDir } from './cluster.ts';
+import { dockerAnswers } from './docker.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    databaseUrl: string;
+  }
+}
+
+interface Backend {
+  readonly name: string;
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** The server the tests share. Tests that break their server start a cluster of their own. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const backend = (await named()) ?? (await container()) ?? (await embedded());
+  console.log(`tests run against ${backend.name}`);
+  project.provide('databaseUrl', backend.url);
+  return () => backend.stop();
+}
+
+async function named(): Promise<Backend | undefined> {
+  const url = process.env['LOCKD_TEST_DATABASE_URL'];
+  if (url === undefined || url === '') return undefined;
+  return { name: 'the server of LOCKD_TEST_DATABASE_URL', url, stop: async () => {} };
+}
+
+async function container(): Promise<Backend | undefined> {
+  if (!(await dockerAnswers())) return undefined;
+  const image = process.env['LOCKD_TEST_IMAGE'];
+  // Imported here because it takes longer than the embedded server takes to start.
+  const { PostgreSqlContainer } = await import('@testcontainers/postgresql');
+  try {
+    const started = await new PostgreSqlContainer(image ?? 'postgres:17-alpine').start();
+    return {
+      name: `a container of ${image ?? 'postgres:17-alpine'}`,
+      url: started.getConnectionUri(),
+      stop: async () => void (await started.stop()),
+    };
+  } catch (error) {
+    if (image !== undefined) throw error;
+    console.log(`Docker answers but starts no PostgreSQL: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+async function embedded(): Promise<Backend> {
+  const cluster = await startTestCluster({ settings: { max_connections: '200' } });
+  return {
+    name: `an embedded server${testBinDir === undefined ? '' : ` of ${testBinDir}`}`,
+    url: cluster.url(),
+    stop: () => cluster[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { descendants } from '../../src/embedded/processes.ts';
+import { migrate } from '../../src/index.ts';
+import { type Claim, readClaims, violations } from './claims.ts';
+import { createDatabase, query, type TestDatabase } from './database.ts';
+import { expectNoSessions } from './leaks.ts';
+import { type MarkedProcess, markedProcesses } from './marked.ts';
+import { startCli, type TestProcess } from './processes.ts';
+import { now } from './story.ts';
+import { until } from './wait.ts';
+
+/** How the command behaves: see test/support/worker.js. */
+export interface Worker {
+  /** From the first TERM, INT or QUIT until it exits. Default: at once. */
+  readonly finishMs?: number | 'never';
+  readonly exitCode?: number;
+  /** Ends by itself, by `endsBy` if that is named. */
+  readonly endsMs?: number;
+  readonly endsBy?: NodeJS.Signals;
+  /** Starts another one in its group. */
+  readonly below?: Pick<Worker, 'finishMs'>;
+}
+
+export interface RunSettings {
+  readonly flags?: readonly string[];
+  /** Another way to the same database. */
+  readonly url?: string;
+  readonly command?: readonly string[];
+}
+
+export interface TermRow {
+  readonly token: string;
+  readonly label: string;
+  readonly ended_by: string | null;
+  readonly reason: string | null;
+}
+
+const script = fileURLToPath(new URL('worker.js', import.meta.url));
+
+/**
+ * One name in a database of its own, and several `lockd run` that want to work under it. Disposing
+ * of it stops them all and proves that no two terms overlapped, that nobody worked beyond the end of
+ * a term, and that no process, no session and no lock is left.
+ */
+export async function openWorkshop(ttlMs: number, serverUrl?: string): Promise<Workshop> {
+  const database = await createDatabase(serverUrl);
+  await migrate({ connectionString: database.url });
+  return new Workshop(ttlMs, database, await mkdtemp(join(tmpdir(), 'lockd-test-')));
+}
+
+export class Workshop implements AsyncDisposable {
+  readonly ttlMs: number;
+  readonly url: string;
+  readonly name = 'led';
+  /** In the arguments of every command, and in the environment of whatever was started for it. */
+  readonly marker = `marker-${randomUUID()}`;
+  readonly #database: TestDatabase;
+  readonly #folder: string;
+  readonly #runs: Run[] = [];
+
+  constructor(ttlMs: number, database: TestDatabase, folder: string) {
+    this.ttlMs = ttlMs;
+    this.#database = database;
+    this.#folder = folder;
+    this.url = database.url;
+  }
+
+  /** `lockd run`, started. */
+  run(label: string, worker: Worker = {}, { flags = [], url, command }: RunSettings = {}): Run {
+    const words = command ?? [process.execPath, script, this.marker];
+    const run = new Run(
+      this,
+      label,
+      startCli(
+        ['run', this.name, '--ttl', `${this.ttlMs}ms`, '--label', label, ...flags, '--', ...words],
+        {
+          env: {
+            DATABASE_URL: url ?? this.url,
+            WORKER: JSON.stringify({ label, ...worker }),
+            WORKER_CLAIMS: this.#claimsFile,
+            WORKER_MARKER: this.marker,
+          },
+        },
+      ),
+    );
+    this.#runs.push(run);
+    return run;
+  }
+
+  get #claimsFile(): string {
+    return join(this.#folder, 'claims');
+  }
+
+  claims(which: Partial<Claim> = {}): Claim[] {
+    const wanted = Object.entries(which);
+    return readClaims(this.#claimsFile).filter((claim) =>
+      wanted.every(([key, value]) => claim[key as keyof Claim] === value),
+    );
+  }
+
+  /** The first claim like this one; from then on it is known to be there. */
+  claimed(which: Partial<Claim>, timeoutMs = 15_000): Promise<Claim> {
+    return until(() => this.claims(which)[0], {
+      timeoutMs,
+      describe: () =>
+        `somebody claims ${JSON.stringify(which)}. What was said:\n${this.#runs.join('\n')}`,
+    });
+  }
+
+  lastClaim(which: Partial<Claim> = {}): number {
+    return Math.max(...this.claims(which).map(({ at }) => at));
+  }
+
+  /** Of the terms so far, oldest first. */
+  terms(): Promise<TermRow[]> {
+    return query<TermRow & Record<string, unknown>>(
+      this.url,
+      'select token, label, ended_by, reason from lockd.term order by token',
+    );
+  }
+
+  /** Resolves when the leader has beaten this many times more. */
+  async beats(count: number): Promise<void> {
+    const before = await this.#beat();
+    const isBeaten = async () => {
+      const { token, beat } = await this.#beat();
+      return token === before.token && beat >= before.beat + count;
+    };
+    await until(isBeaten, { describe: `there are ${count} more beats of term ${before.token}` });
+  }
+
+  async #beat(): Promise<{ token: string; beat: number }> {
+    const [row] = await query(this.url, 'select token, beat::int from lockd.lease');
+    return row as { token: string; beat: number };
+  }
+
+  /** When the lease runs out for everybody, by the latest beat; a few ms late at most. */
+  async leaseEnd(): Promise<number> {
+    const [row] = await query<{ age: number }>(
+      this.url,
+      `select extract(epoch from clock_timestamp() - beat_at)::float8 * 1000 as age from lockd.lease`,
+    );
+    return now() - (row?.age ?? 0) + this.ttlMs;
+  }
+
+  /** Everything alive that was started for the commands, guards and supervisors included. */
+  alive(): Promise<MarkedProcess[]> {
+    return markedProcesses(this.marker);
+  }
+
+  /** The commands alone: they carry the marker in their arguments. */
+  async commands(): Promise<MarkedProcess[]> {
+    const all = await this.alive();
+    return all.filter(({ args }) => args.includes(this.marker) && !args.includes('lockd.js'));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    let left: MarkedProcess[] = [];
+    try {
+      await Promise.all(this.#runs.map((run) => run.stop()));
+      const isEmpty = async () => {
+        left = await this.alive();
+        return left.length === 0;
+      };
+      await until(isEmpty, {
+        describe: () => `no process is left; left are ${JSON.stringify(left)}`,
+      });
+      await expectNoSessions(this.url);
+      expect(await violations(this.claims(), this.url)).toEqual([]);
+    } finally {
+      for (const { pid } of left) signal(pid, 'SIGKILL');
+      for (const { process } of this.#runs) await process[Symbol.asyncDispose]();
+      await this.#database[Symbol.asyncDispose]();
+      await rm(this.#folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** One `lockd run`: the process is the guard. */
+export class Run {
+  readonly label: string;
+  readonly process: TestProcess;
+  readonly #shop: Workshop;
+  readonly #tokens = new Set<string>();
+  #supervisor: Promise<number> | undefined;
+
+  constructor(shop: Workshop, label: string, process: TestProcess) {
+    this.#shop = shop;
+    this.label = label;
+    this.process = process;
+  }
+
+  get guard(): number {
+    return this.process.pid;
+  }
+
+  get supervisor(): Promise<number> {
+    this.#supervisor ??= until(async () => (await descendants(this.guard))[0], {
+      describe: () => `there is a supervisor. ${this}`,
+    });
+    return this.#supervisor;
+  }
+
+  /** The first claim of its command in its next term. */
+  async leads(timeoutMs?: number): Promise<Claim> {
+    await this.supervisor; // while it lives, so that a test that kills it knows whom
+    const { label } = this;
+    const isNew = ({ token }: Claim) => !this.#tokens.has(token);
+    const claim = await until(() => this.#shop.claims({ label, kind: 'claim' }).find(isNew), {
+      describe: () => `a command runs. ${this}`,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
+    this.#tokens.add(claim.token);
+    return claim;
+  }
+
+  async standsBy(): Promise<void> {
+    await this.supervisor;
+    await this.process.line(/observed a leader/);
+  }
+
+  /** Its own exit code, or the signal that ended the guard. */
+  async exit(timeoutMs = 15_000): Promise<number | NodeJS.Signals | null> {
+    await until(() => this.process.hasExited, {
+      timeoutMs,
+      describe: () => `it has exited. ${this}`,
+    });
+    const { code, signal } = await this.process.exited;
+    return code ?? signal;
+  }
+
+  logged(message: string): boolean {
+    return this.process.stderr.some((line) => line.includes(message));
+  }
+
+  /** In order, whatever state the test has left it in. */
+  async stop(): Promise<void> {
+    const pids = [this.guard, ...(await descendants(this.guard))];
+    for (const pid of pids) signal(pid, 'SIGCONT');
+    if (this.process.hasExited) return;
+    this.process.signal('SIGTERM');
+    await this.exit();
+  }
+
+  toString(): string {
+    return `${this.label} said:\n${this.process.stderr.slice(-30).join('\n')}`;
+  }
+}
+
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It is gone already.
+  }
+}
