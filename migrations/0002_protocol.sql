@@ -230,9 +230,12 @@ end $$;
 
 -- Release: the mark is committed before the seat is freed, because an unlock takes effect before
 -- its own commit and the successor would read a lease that has not ended. Unlock and notify are one.
+-- The mark need not be durable: whoever builds on it writes a durable takeover behind it, and a crash
+-- that loses both costs a wait. So no flush stands between the end of the work and the successor.
 create procedure lockd.release(seat_id integer, whose bigint, why text, inout is_marked boolean)
 language plpgsql as $$
 begin
+  perform set_config('synchronous_commit', 'off', true);
   is_marked := lockd.mark_ended(seat_id, whose, 'release', why);
   commit;
   perform pg_advisory_unlock(lockd.class_key(lockd.seat_class()), seat_id),

@@ -5,15 +5,6 @@ import { ExitCode } from './exit-codes.ts';
 export const usageError = (message: string): LockdError =>
   new LockdError('LOCKD_INVALID_OPTION', message);
 
-/** One sentence for people. Some errors of Node say nothing themselves and hold several that do. */
-export function sentenceOf(error: unknown): string {
-  const message = messageOf(error);
-  if (message !== '') return message;
-  const { errors, cause, code } = error as { errors?: unknown[]; cause?: unknown; code?: string };
-  if (errors !== undefined && errors.length > 0) return errors.map(sentenceOf).join('; ');
-  return cause === undefined ? (code ?? 'unknown error') : sentenceOf(cause);
-}
-
 /** A verb that asks a question cannot tell where another one is refused. */
 export function exitCodeOf(error: unknown, { isAsking }: { isAsking: boolean }): number {
   if (!isLockdError(error)) return ExitCode.internal;
@@ -38,6 +29,6 @@ export function located(error: unknown, where: string): unknown {
   if (!isLockdError(error)) return error;
   const { code, isRetryable } = error;
   if (code === 'LOCKD_INVALID_OPTION') return error;
-  const message = `${sentenceOf(error).replace(/[.\s]*$/, '.')} (${where})`;
+  const message = `${messageOf(error).replace(/[.\s]*$/, '.')} (${where})`;
   return new LockdError(code, message, { cause: error, isRetryable });
 }

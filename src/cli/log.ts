@@ -1,5 +1,5 @@
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
-import { sentenceOf } from './errors.ts';
+import { messageOf } from '../core/errors.ts';
 import type { LogLevel } from './options.ts';
 import { cell, redact } from './output.ts';
 
@@ -41,7 +41,7 @@ function writable(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => {
       if (typeof value === 'bigint') return [name, String(value)];
-      const plain = value instanceof Error ? sentenceOf(value) : value;
+      const plain = value instanceof Error ? messageOf(value) : value;
       return [name, typeof plain === 'string' ? redact(plain) : plain];
     }),
   );

@@ -3,9 +3,9 @@
  * is called, so that `lockd --help` and `lockd status` do not wait for code they do not need.
  */
 import { Command, CommanderError, Option } from 'commander';
-import { isLockdError } from '../core/errors.ts';
+import { isLockdError, messageOf } from '../core/errors.ts';
 import { version } from '../postgres/version.ts';
-import { exitCodeOf, sentenceOf, usageError } from './errors.ts';
+import { exitCodeOf, usageError } from './errors.ts';
 import { ExitCode, exitTable } from './exit-codes.ts';
 import { addCommonOptions, commonOptions, duration, option, runOptions } from './options.ts';
 import { printable, printJson, redact, say } from './output.ts';
@@ -142,7 +142,7 @@ function answering(
 const askingVerbs = new Set(['status', 'resign']);
 
 function fail(error: unknown, command: Command): number {
-  const message = redact(sentenceOf(error));
+  const message = redact(messageOf(error));
   if (commonOptions(command).isJson) {
     const code = isLockdError(error) ? error.code : 'INTERNAL';
     printJson({ error: { code, message } });

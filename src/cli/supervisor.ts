@@ -1,7 +1,9 @@
 /** The supervisor's program: started by the guard, never by hand. */
+
+import { messageOf } from '../core/errors.ts';
 import type { GuardChannel, ToGuard, ToSupervisor } from '../guard/messages.ts';
 import { type SuperviseSettings, supervise } from '../guard/supervisor.ts';
-import { exitCodeOf, sentenceOf } from './errors.ts';
+import { exitCodeOf } from './errors.ts';
 import { createLog } from './log.ts';
 import type { LogLevel } from './options.ts';
 import { redact } from './output.ts';
@@ -18,7 +20,8 @@ const channel: GuardChannel = {
   onMessage(hear) {
     process.on('message', (message) => hear(message as ToSupervisor));
     // A service manager may signal every process of the service; what it means is the same.
-    for (const signal of stopSignals) process.on(signal, () => hear({ is: 'stop', signal }));
+    for (const signal of stopSignals)
+      process.on(signal, () => hear({ is: 'stop', signal, isAgain: false }));
     for (const signal of forwardedSignals)
       process.on(signal, () => hear({ is: 'forward', signal }));
   },
@@ -31,9 +34,10 @@ process.once('message', async (message: ToSupervisor) => {
   const logger = createLog({ ...settings.log, fields: { process: 'supervisor' } });
   const done = (exitCode: number): ToGuard => ({ is: 'done', exitCode });
   try {
-    channel.send(done(await supervise(settings, channel, logger)));
+    const exitCode = await supervise(settings, channel, logger);
+    if (exitCode !== undefined) channel.send(done(exitCode));
   } catch (error) {
-    logger.error({ reason: redact(sentenceOf(error)) }, 'could not lead');
+    logger.error({ reason: redact(messageOf(error)) }, 'could not lead');
     channel.send(done(exitCodeOf(error, { isAsking: false })));
   }
   if (process.connected) process.disconnect();

@@ -39,6 +39,7 @@ export class Guard {
   #term: { token: bigint; until: number } | undefined;
   #group: (Group & { readonly isToldByKernel: boolean }) | undefined;
   #isAsked = false;
+  #isKilled = false;
   #isStopping = false;
   #exitCode: number | undefined;
   #cancelWatch: () => void = () => {};
@@ -85,8 +86,8 @@ export class Guard {
 
   /** Asks for an orderly end; the command sees this signal first. Asking again hurries it. */
   stop(signal: NodeJS.Signals): void {
+    this.#tell({ is: 'stop', signal, isAgain: this.#isStopping });
     this.#isStopping = true;
-    this.#tell({ is: 'stop', signal });
   }
 
   forward(signal: NodeJS.Signals): void {
@@ -105,6 +106,7 @@ export class Guard {
       case 'group':
         this.#group = { ...groupOf(message.group), isToldByKernel: message.isToldByKernel };
         this.#isAsked = false;
+        this.#isKilled = false;
         this.#arm();
         this.#tell({ is: 'armed', group: message.group });
         break;
@@ -169,9 +171,18 @@ export class Guard {
       this.#cancelWatch = systemClock.setTimer(Math.min(killAt, now + 50), () => this.#watch());
       return;
     }
-    this.#options.logger.error({ group: this.#group.id }, 'killed the command and the supervisor');
     signalGroup(this.#group, 'SIGKILL');
-    this.#supervisor.kill('SIGKILL');
+    if (!this.#isKilled) {
+      this.#isKilled = true;
+      this.#options.logger.error({ group: this.#group.id }, 'killed the command');
+    }
+    if (this.#isSilent()) {
+      this.#options.logger.error({}, 'killed the supervisor');
+      this.#supervisor.kill('SIGKILL');
+      return;
+    }
+    // It has killed the group itself a moment ago and waits for its end, or is about to fall silent.
+    this.#cancelWatch = systemClock.setTimer(now + 50, () => this.#watch());
   }
 
   /** The supervisor is dead: end what it has left behind, and say so once nothing of it lives. */

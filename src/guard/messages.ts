@@ -15,7 +15,8 @@ export type ToSupervisor =
   | { readonly is: 'ping' }
   /** The guard knows the group and would end it: now it may run. */
   | { readonly is: 'armed'; readonly group: number }
-  | { readonly is: 'stop'; readonly signal: NodeJS.Signals }
+  /** Asked again: hurry. A service manager may signal each process once, which is no hurry. */
+  | { readonly is: 'stop'; readonly signal: NodeJS.Signals; readonly isAgain: boolean }
   | { readonly is: 'forward'; readonly signal: NodeJS.Signals }
   | { readonly is: 'noticed'; readonly notice: WireNotice }
   | { readonly is: 'testified'; readonly id: number; readonly isOver: boolean };

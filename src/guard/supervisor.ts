@@ -8,7 +8,7 @@ import { type ControllerOptions, settleOptions } from '../core/options.ts';
 import type { Term } from '../core/term.ts';
 import type { DatabaseOptions } from '../postgres/connection.ts';
 import { postgresStore } from '../postgres/store.ts';
-import { askGroup, groupGone, signalGroup } from './group.ts';
+import { askGroup, type Group, groupGone, signalGroup } from './group.ts';
 import type { GuardChannel, ToSupervisor } from './messages.ts';
 import { PipeControl } from './pipe-control.ts';
 import { type Stub, spawnStub } from './stub.ts';
@@ -30,12 +30,15 @@ export interface SuperviseSettings {
   readonly guardSilenceMs: number;
 }
 
-/** Campaigns, and runs the command while it leads. Resolves with the exit code of `lockd run`. */
+/**
+ * Campaigns, and runs the command while it leads. Resolves with the exit code of `lockd run`;
+ * undefined when the guard was lost: should it only have slept, how the command ended is no answer.
+ */
 export async function supervise(
   settings: SuperviseSettings,
   channel: GuardChannel,
   logger: Logger,
-): Promise<number> {
+): Promise<number | undefined> {
   return new Supervisor(settings, channel, logger).run();
 }
 
@@ -46,13 +49,14 @@ class Supervisor {
   readonly #control: PipeControl;
   readonly #controller: SingletonLockController;
   readonly #armed = new Map<number, () => void>();
-  #stub: Stub | undefined;
+  #running: Group | undefined;
   #stopSignal: NodeJS.Signals = 'SIGTERM';
   #killWhenDue: () => void = () => {};
   #exitCode = 0;
   #isAskedToStop = false;
   #isImpatient = false;
   #isOver = false;
+  #hasLostGuard = false;
   #until = 0;
   #guardHeardAt = systemClock.mono();
 
@@ -81,7 +85,7 @@ class Supervisor {
     );
   }
 
-  async run(): Promise<number> {
+  async run(): Promise<number | undefined> {
     const { guardSilenceMs } = this.#settings;
     this.#channel.onMessage((message) => this.#hear(message));
     this.#channel.onEnd(() => this.#loseGuard('died'));
@@ -95,7 +99,7 @@ class Supervisor {
       await this.#controller.stop();
       this.#isOver = true;
     }
-    return this.#exitCode;
+    return this.#hasLostGuard ? undefined : this.#exitCode;
   }
 
   #hear(message: ToSupervisor): void {
@@ -108,10 +112,11 @@ class Supervisor {
         this.#armed.get(message.group)?.();
         break;
       case 'stop':
-        this.stop(message.signal);
+        this.stop(message.signal, message.isAgain);
         break;
       case 'forward':
-        if (this.#stub !== undefined) signalGroup(this.#stub.group, message.signal);
+        // Not to the stub: it would end of what the command knows how to handle.
+        if (this.#running !== undefined) signalGroup(this.#running, message.signal);
         break;
       case 'noticed':
         this.#control.hear(message.notice);
@@ -123,8 +128,9 @@ class Supervisor {
   }
 
   /** The first signal the command sees is the one that was sent to us; a second one hurries it. */
-  stop(signal: NodeJS.Signals): void {
+  stop(signal: NodeJS.Signals, isAgain = false): void {
     if (this.#isAskedToStop) {
+      if (!isAgain) return;
       this.#isImpatient = true;
       this.#killWhenDue();
       return;
@@ -139,9 +145,10 @@ class Supervisor {
   #loseGuard(how: 'died' | 'fell silent'): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#hasLostGuard = true;
     this.#logger.error({ how }, 'lost the guard, ends the command');
     this.#control.cut();
-    if (!this.#isAskedToStop) this.stop('SIGTERM');
+    this.stop('SIGTERM');
   }
 
   #watchGuard(): void {
@@ -166,20 +173,21 @@ class Supervisor {
     stub.child.once('exit', (code, signal) => {
       exited.resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
-    this.#stub = stub;
     try {
       await this.#arm(stub, term);
       // Nothing may start on a doubt: between the word of the guard and ours the term may have ended.
       if (term.isActive()) {
         stub.go();
+        this.#running = stub.group;
         this.#logger.info({ token: term.token, group: stub.group.id }, 'started the command');
       }
       const early = await Promise.race([exited.promise, ended(term)]);
       if (early !== undefined) this.#finish(early);
       await this.#endGroup(stub);
-      if (this.#isAskedToStop) this.#exitCode = await exited.promise;
+      const hasRun = this.#running !== undefined;
+      if (hasRun && this.#isAskedToStop) this.#exitCode = await exited.promise;
     } finally {
-      this.#stub = undefined;
+      this.#running = undefined;
       this.#channel.send({ is: 'gone', group: stub.group.id });
     }
   }

@@ -1,9 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { LockdError } from '../core/errors.ts';
 import type { Settled } from '../core/options.ts';
 import type { Witness } from '../core/runtime.ts';
 import type { DatabaseOptions } from '../postgres/connection.ts';
-import { factsOf } from './group.ts';
 
 /** What the witness process is told, once, and what it is told with each beat. */
 export type ToWitness =
@@ -31,6 +30,9 @@ export function witnessProcess(
   let child: ChildProcess | undefined;
   return {
     async start() {
+      // Loaded here: a controller without a guard has no use for child processes.
+      const { fork } = await import('node:child_process');
+      const { factsOf } = await import('./group.ts');
       const password = connection?.password;
       const started = fork(new URL('./witness-program.js', import.meta.url), {
         detached: true,

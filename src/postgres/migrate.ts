@@ -24,7 +24,6 @@ export async function migrate(
   const { config, schema } = settleDatabase(options);
   const settings = { config, applicationName: 'lockd:migrate', timeoutMs, signal };
   return Session.prepared(settings, async (session) => {
-    await pin(session, visitPins);
     const migrated = await apply(session, schema, await shippedMigrations());
     await session.close();
     return migrated;
@@ -36,8 +35,9 @@ async function apply(
   schema: string,
   migrations: readonly Migration[],
 ): Promise<Migrated> {
-  await session.bounded('begin');
+  await session.bounded('begin isolation level read committed read write');
   try {
+    await pin(session, visitPins, 'transaction');
     await session.bounded('select pg_advisory_xact_lock($1, $2)', migrationLock);
     const applied = await appliedMigrations(session, schema);
     for (const [index, { version, checksum, file }] of applied.entries()) {

@@ -51,16 +51,23 @@ export const controlPins = ({ ttlMs }: Candidate): Pins => ({
 /** For a single question: status, migration, a request to resign. */
 export const visitPins: Pins = { ...common(60_000), idle_session_timeout: '0' };
 
-export async function pin(session: Session, pins: Pins): Promise<void> {
+/** For the session, or for the current transaction: a pooler hands the session on to others. */
+export async function pin(
+  session: Session,
+  pins: Pins,
+  scope: 'session' | 'transaction' = 'session',
+): Promise<void> {
+  const isLocal = scope === 'transaction';
   await session.bounded(
-    `select set_config(pin.name, pin.value, false)
+    `select set_config(pin.name, pin.value, $3)
      from unnest($1::text[], $2::text[]) as pin(name, value)
      where current_setting(pin.name, true) is not null`,
-    [Object.keys(pins), Object.values(pins)],
+    [Object.keys(pins), Object.values(pins), isLocal],
   );
   // Lets the server see that a waiting client is gone. Only some platforms can.
   await session.bounded(
-    `select set_config('client_connection_check_interval', '1000', false)
+    `select set_config('client_connection_check_interval', '1000', $1)
      where version() ~* 'linux|darwin|apple'`,
+    [isLocal],
   );
 }

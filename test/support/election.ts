@@ -1,5 +1,10 @@
 import { expect } from 'vitest';
-import { migrate, SingletonLockController, type SingletonLockOptions } from '../../src/index.ts';
+import {
+  type ControllerEvents,
+  migrate,
+  SingletonLockController,
+  type SingletonLockOptions,
+} from '../../src/index.ts';
 import { createDatabase, query, type TestDatabase } from './database.ts';
 import { Host, type HostOptions } from './host.ts';
 import { expectNoSessions } from './leaks.ts';
@@ -210,4 +215,17 @@ export async function terminate(url: string, ...pids: (number | null)[]): Promis
     if (pid === null) throw new Error('There is no such backend to terminate.');
     await query(url, 'select pg_terminate_backend($1)', [pid]);
   }
+}
+
+type EventName = keyof ControllerEvents;
+
+/** Resolves with the next of these events, as the controller's own listener hears it. */
+export function heard(controller: SingletonLockController, ...names: EventName[]): Promise<void> {
+  return new Promise((resolve) => {
+    const hear = (): void => {
+      for (const name of names) controller.off(name, hear);
+      resolve();
+    };
+    for (const name of names) controller.on(name, hear);
+  });
 }

@@ -7,12 +7,15 @@ export interface MarkedProcess {
   readonly args: string;
 }
 
-/** Every living process that has this text in its arguments or its environment; zombies are dead. */
-export async function markedProcesses(marker: string): Promise<MarkedProcess[]> {
-  return process.platform === 'linux' ? fromProc(marker) : fromPs(marker);
+/** Every living process with all these texts in its arguments or environment; zombies are dead. */
+export async function markedProcesses(...marks: readonly string[]): Promise<MarkedProcess[]> {
+  const isMarked = (text: string) => marks.every((mark) => text.includes(mark));
+  return process.platform === 'linux' ? fromProc(isMarked) : fromPs(isMarked);
 }
 
-async function fromProc(marker: string): Promise<MarkedProcess[]> {
+type IsMarked = (text: string) => boolean;
+
+async function fromProc(isMarked: IsMarked): Promise<MarkedProcess[]> {
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
   const found = await Promise.all(
     pids.map(async (pid) => {
@@ -20,20 +23,20 @@ async function fromProc(marker: string): Promise<MarkedProcess[]> {
       const [args, environment] = await Promise.all(
         ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
       );
-      if (!`${args}${environment}`.includes(marker)) return [];
+      if (!isMarked(`${args}\0${environment}`)) return [];
       return [{ pid: Number(pid), args: (args ?? '').replaceAll('\0', ' ').trim() }];
     }),
   );
   return found.flat();
 }
 
-async function fromPs(marker: string): Promise<MarkedProcess[]> {
+async function fromPs(isMarked: IsMarked): Promise<MarkedProcess[]> {
   const { stdout } = await promisify(execFile)('ps', ['axeww', '-o', 'pid=,stat=,command='], {
     maxBuffer: 1024 * 1024 * 64,
   });
   return stdout.split('\n').flatMap((line) => {
     const [, pid, state = '', args = ''] = /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
-    if (pid === undefined || state.startsWith('Z') || !args.includes(marker)) return [];
+    if (pid === undefined || state.startsWith('Z') || !isMarked(args)) return [];
     return [{ pid: Number(pid), args }];
   });
 }

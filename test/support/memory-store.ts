@@ -18,16 +18,8 @@ import type {
 
 const history = { timeline: '00000001', systemIdentifier: '7', lockClass: 16_385 };
 
-interface Row {
-  token: bigint;
-  beat: number;
-  beatAt: number | undefined;
-  ttlMs: number;
-  heartbeatMs: number;
-  instance: string | undefined;
-  label: string | undefined;
-  isEnded: boolean;
-}
+type Held = Omit<Lease, 'beatAgeMs' | 'recorded' | 'server'> & { beatAt: number | undefined };
+type Row = { -readonly [Column in keyof Held]: Held[Column] };
 
 interface Waiting {
   readonly session: MemorySeat;

@@ -153,10 +153,18 @@ export class Workshop implements AsyncDisposable {
     return markedProcesses(this.marker);
   }
 
-  /** The commands alone: they carry the marker in their arguments. */
-  async commands(): Promise<MarkedProcess[]> {
-    const all = await this.alive();
-    return all.filter(({ args }) => args.includes(this.marker) && !args.includes('lockd.js'));
+  /** The commands that run, of all terms or of this one. */
+  async commands(token = ''): Promise<MarkedProcess[]> {
+    return (await this.#started(token)).filter(({ args }) => !args.includes('lockd-stub'));
+  }
+
+  /** Those that wait for the word to become one. */
+  async stubs(token: string): Promise<MarkedProcess[]> {
+    return (await this.#started(token)).filter(({ args }) => args.includes('lockd-stub'));
+  }
+
+  #started(token: string): Promise<MarkedProcess[]> {
+    return markedProcesses(this.marker, `LOCKD_TOKEN=${token}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,136 @@
+import { expect, test } from 'vitest';
+import { ExitCode } from '../../src/cli/exit-codes.ts';
+import { migrate, SingletonLockController } from '../../src/index.ts';
+import { lockd, type Outcome } from '../support/cli.ts';
+import { createDatabase, query } from '../support/database.ts';
+import { type Election, holdElection } from '../support/election.ts';
+import { leakCheck } from '../support/leaks.ts';
+import { registered } from '../support/registered.ts';
+
+leakCheck();
+
+const status = (election: Pick<Election, 'url'>, ...args: string[]): Promise<Outcome> =>
+  lockd(['status', ...args], { DATABASE_URL: election.url });
+
+test('a name that was never led exits 1 and says that nobody ever has', async () => {
+  await using election = await holdElection();
+  const one = await status(election, 'unheard-of');
+  expect(one.code).toBe(ExitCode.nobody);
+  expect(one.stdout).toMatch(/nobody leads unheard-of: nobody has ever led it/);
+  const all = await status(election);
+  expect(all.code).toBe(ExitCode.nobody);
+  expect(all.stdout).toMatch(/no name has ever been led/);
+});
+
+test('a name that is led exits 0 and shows leader, token and who waits', async () => {
+  await using election = await holdElection({ ttlMs: 60_000 });
+  const { controller } = await registered(election.lead('first'));
+  await registered(election.standBy('second'));
+  const { code, stdout, stderr } = await status(election, election.name);
+  expect({ code, stderr }).toEqual({ code: ExitCode.ok, stderr: '' });
+  const [head, row, blank, waitingHead, waiting, ...rest] = stdout.split('\n');
+  expect(head).toMatch(/^NAME +STATE +LEADER +HOST +PID +TOKEN +SINCE +LAST BEAT +TTL +WAITING$/);
+  expect(row).toMatch(/^led +leading +first +\S+ +\d+ +\d+ +.* ago +.* ago +1 min 0 s +1$/);
+  expect(row).toContain(String(controller.term?.token));
+  expect(blank).toBe('');
+  expect(waitingHead).toMatch(/^WAITING FOR +INSTANCE/);
+  expect(waiting).toMatch(/^led +second /);
+  expect(rest).toEqual([]);
+});
+
+test('as JSON it is the library’s own picture, tokens as strings, what is not known as null', async () => {
+  await using election = await holdElection({ ttlMs: 60_000 });
+  const { controller } = await registered(election.lead('first'));
+  const { code, stdout } = await status(election, '--json');
+  expect(code).toBe(ExitCode.ok);
+  expect(JSON.parse(stdout)).toMatchObject({
+    isLed: true,
+    names: [
+      {
+        name: election.name,
+        isLed: true,
+        leader: {
+          state: 'leading',
+          token: String(controller.term?.token),
+          label: 'first',
+          ttlMs: 60_000,
+          endedAt: null,
+        },
+        waiting: [],
+        faults: [],
+      },
+    ],
+  });
+});
+
+test('of several names, one without a leader is enough to exit 1; asked alone, each has its own', async () => {
+  await using election = await holdElection({ ttlMs: 60_000 });
+  await registered(election.lead('first'));
+  await using other = new SingletonLockController({
+    name: 'other',
+    connectionString: election.url,
+    ttlMs: 60_000,
+  });
+  await other.start();
+  await other.whenActive();
+  expect((await status(election)).code).toBe(ExitCode.ok);
+  await other.stop();
+  expect((await status(election)).code).toBe(ExitCode.nobody);
+  expect((await status(election, election.name)).code).toBe(ExitCode.ok);
+  const { code, stdout } = await status(election, 'other');
+  expect(code).toBe(ExitCode.nobody);
+  expect(stdout).toMatch(/^other +nobody +\(was /m);
+});
+
+test('a silent leader and whatever else is wrong is named below the table', async () => {
+  await using election = await holdElection({ ttlMs: 60_000 });
+  const { controller } = await registered(election.lead('gone'));
+  await controller.stop();
+  await query(
+    election.url,
+    `update lockd.lease set ended_at = null, beat_at = clock_timestamp() - interval '2 minutes'`,
+  );
+  const { code, stdout } = await status(election);
+  expect(code).toBe(ExitCode.nobody);
+  expect(stdout).toMatch(/^led +silent +gone /m);
+  expect(stdout).toMatch(
+    /^WRONG WITH +WHAT +MEANING\nled +leader-silent +No beat of gone for 12\d/m,
+  );
+});
+
+test.for([
+  `'; drop schema lockd cascade; --`,
+  '"quoted" \\ $1 %s {}',
+  '--json',
+  'töpfer 🏺 \u202e reversed',
+  'ж'.repeat(200),
+])('an odd name is a name like any other: %s', async (name) => {
+  await using database = await createDatabase();
+  await migrate({ connectionString: database.url });
+  await using controller = new SingletonLockController({ name, connectionString: database.url });
+  await controller.start();
+  await controller.whenActive();
+  const { code, stdout } = await status(database, '--json', '--', name);
+  expect(code).toBe(ExitCode.ok);
+  expect(JSON.parse(stdout).names).toMatchObject([{ name, isLed: true }]);
+  const table = await status(database, '--', name);
+  expect(table.code).toBe(ExitCode.ok);
+  expect(table.stdout).not.toContain('\u202e');
+  await query(database.url, 'select from lockd.lock');
+});
+
+test.for(['', 'line\nfeed', 'x'.repeat(201)])('no name at all is refused: %j', async (name) => {
+  const { code, stderr } = await lockd(['status', '--', name], { DATABASE_URL: 'postgres://h/x' });
+  expect(code).toBe(ExitCode.usage);
+  expect(stderr).toContain('Expected `name`');
+});
+
+test('text of others cannot steer the terminal', async () => {
+  await using election = await holdElection({ ttlMs: 60_000 });
+  const { controller } = await registered(election.lead('gone'));
+  await controller.stop();
+  await query(election.url, `update lockd.lease set ended_at = null, label = E'\\x1b[2Jx\\ny'`);
+  const { stdout } = await status(election);
+  expect(stdout).toContain('\\u{1b}[2Jx\\u{a}y');
+  expect(stdout).not.toContain('\u001b');
+});
