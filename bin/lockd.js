@@ -1,3 +1,3 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/main.js';
+const { main } = await import('../dist/cli/main.js');
 process.exitCode = await main(process.argv);

@@ -16,11 +16,11 @@ language sql stable as $$ select 'lockd.fence'::pg_catalog.regclass::pg_catalog.
 create function lockd.presence_class() returns oid
 language sql stable as $$ select 'lockd.instance'::pg_catalog.regclass::pg_catalog.oid $$;
 
--- Every advisory lock of one class in this database.
+-- Every advisory lock of one class in this database. Anybody can take one with any key: no casts.
 create function lockd.advisory_locks(class oid)
-returns table (object integer, pid integer, mode text, is_granted boolean)
+returns table (object bigint, pid integer, mode text, is_granted boolean)
 language sql stable as $$
-  select l.objid::bigint::integer, l.pid, l.mode, l.granted
+  select l.objid::bigint, l.pid, l.mode, l.granted
   from pg_catalog.pg_locks l
   where l.locktype = 'advisory' and l.objsubid = 2 and l.classid = class
     and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())

@@ -34,21 +34,28 @@ export async function* eachTerm(
   work: Work,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Term, void, void> {
-  for (let last: Term | undefined; ; ) {
-    try {
+  // A forced stop may come and go while the loop's body still runs.
+  let isStopped = false;
+  const stop = (): void => {
+    isStopped = true;
+  };
+  controller.on('stopped', stop);
+  try {
+    for (let last: Term | undefined; !isStopped; ) {
       last = await nextTerm(controller, last, signal);
-    } catch (error) {
-      if (isLockdError(error) && error.code === 'LOCKD_STOPPED') return;
-      throw error;
+      // Counted in the same turn that sees the term alive: its drain cannot have begun without us.
+      if (last.signal.aborted) continue;
+      const finish = work.begin();
+      try {
+        yield last;
+      } finally {
+        finish();
+      }
     }
-    // Counted in the same turn that sees the term alive: its drain cannot have begun without us.
-    if (last.signal.aborted) continue;
-    const finish = work.begin();
-    try {
-      yield last;
-    } finally {
-      finish();
-    }
+  } catch (error) {
+    if (!isLockdError(error) || error.code !== 'LOCKD_STOPPED') throw error;
+  } finally {
+    controller.off('stopped', stop);
   }
 }
 
@@ -68,7 +75,7 @@ export async function whileActive(
     for await (const term of eachTerm(controller, work, signal)) {
       await heeding(term, routine);
       // Work that is done early has no use for the seat: whoever waits shall have it.
-      if (!term.signal.aborted) abort();
+      if (!term.signal.aborted) void controller.resign();
     }
   } catch (error) {
     // A start that was cut short says so; why it was is the better reason.

@@ -27,7 +27,8 @@ process.on('message', (message: ToWitness) => {
       break;
     case 'bye':
       term = undefined;
-      process.disconnect();
+      // Later, because Node fails over a channel that is closed while it hands on what had piled up.
+      setImmediate(() => process.disconnect());
       break;
   }
 });

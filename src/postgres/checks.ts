@@ -43,38 +43,47 @@ export async function checkServer(session: Session, settings: SessionSettings): 
   return { backend };
 }
 
+const poolingRounds = 5;
+
 /**
  * Behind a proxy. Session pooling is fine: a backend of our own. Under transaction pooling a setting
  * made on one connection is seen on another, and a connection changes its backend while another
- * one's transaction keeps it.
+ * one's transaction keeps it. On a busy pool one look may miss it; each attempt looks once more.
  */
 async function refuseTransactionPooling(first: Session, settings: SessionSettings): Promise<void> {
-  const marker = randomUUID();
-  const { rows } = await first.bounded(
-    `select set_config('lockd.marker', $1, false), pg_backend_pid() as backend`,
-    [marker],
-  );
   const second = await Session.open(settings);
   try {
-    const seen = await second.bounded(
-      `select current_setting('lockd.marker', true) as marker, pg_backend_pid() as backend`,
-    );
-    await second.bounded('begin');
-    const again = await first.bounded('select pg_backend_pid() as backend');
-    await second.bounded('rollback');
-    const isShared =
-      seen.rows[0].marker === marker ||
-      seen.rows[0].backend === rows[0].backend ||
-      again.rows[0].backend !== rows[0].backend;
-    if (!isShared) return;
+    for (let round = 0; round < poolingRounds; round += 1) {
+      if (await isShared(first, second)) throw transactionPooling();
+    }
   } finally {
     await second.close();
   }
-  throw new LockdError(
+}
+
+async function isShared(first: Session, second: Session): Promise<boolean> {
+  const marker = randomUUID();
+  const { rows: ours } = await first.bounded(
+    `select set_config('lockd.marker', $1, false), pg_backend_pid() as backend`,
+    [marker],
+  );
+  await second.bounded('begin');
+  const { rows: theirs } = await second.bounded(
+    `select current_setting('lockd.marker', true) as marker, pg_backend_pid() as backend`,
+  );
+  const { rows: again } = await first.bounded('select pg_backend_pid() as backend');
+  await second.bounded('rollback');
+  const { backend } = ours[0];
+  return (
+    theirs[0].marker === marker || theirs[0].backend === backend || again[0].backend !== backend
+  );
+}
+
+export const transactionPooling = (): LockdError =>
+  new LockdError(
     'LOCKD_POOLER',
     'This connection goes through a transaction pooler: session locks would belong to nobody. Connect to PostgreSQL directly, or use a pool in session mode for lockd.',
   );
-}
 
 /** Refuses a database that this version of lockd has not been migrated into. */
 export async function checkSchema(session: Session, schema: string): Promise<void> {

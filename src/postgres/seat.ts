@@ -30,7 +30,7 @@ export async function openSeat(
     return {
       backend,
       attempt: (waitMs) =>
-        statements.attempt(ask, schema, seat, Math.round(waitMs), who.passiveIdleMs),
+        statements.attempt(ask, schema, seat, backend, Math.round(waitMs), who.passiveIdleMs),
       readLease: () => statements.readLease(ask, schema, seat),
       takeover: (bid) => statements.takeover(ask, schema, seat, backend, bid, who),
       beat: (token) => statements.beat(ask, schema, seat, backend, token),

@@ -5,6 +5,7 @@
 import { LockdError } from '../core/errors.ts';
 import type { Lease } from '../core/machine/lease.ts';
 import type { AttemptAnswer, Bid, BidAnswer, Candidate } from '../core/store.ts';
+import { transactionPooling } from './checks.ts';
 import type { Answer } from './session.ts';
 
 type Ask = (text: string, values?: readonly unknown[]) => Promise<Answer>;
@@ -19,13 +20,17 @@ export async function attempt(
   ask: Ask,
   schema: string,
   seat: number,
+  backend: number,
   waitMs: number,
   idleMs: number,
 ): Promise<AttemptAnswer> {
   const { rows } = await ask(
-    `select status, ${leaseColumns('(lease)')} from ${schema}.attempt($1, $2, $3)`,
-    [seat, waitMs, idleMs],
+    `select status, ${leaseColumns('(lease)')} from ${schema}.attempt($1, $2, $3)
+     where pg_backend_pid() = $4`,
+    [seat, waitMs, idleMs, backend],
   );
+  // A pooler has handed us another backend than the one our settings were made on.
+  if (rows.length === 0) throw transactionPooling();
   const row = onlyRow(rows);
   if (row.status === 'replica') {
     throw new LockdError(

@@ -38,7 +38,9 @@ interface Tenure {
  */
 export async function violations(claims: readonly Claim[], url: string): Promise<string[]> {
   const wrong: string[] = [];
-  const tokens = [...new Set(claims.map(({ token }) => token))].sort((a, b) => Number(a) - Number(b));
+  const tokens = [...new Set(claims.map(({ token }) => token))].sort(
+    (a, b) => Number(a) - Number(b),
+  );
   const of = (token: string) => claims.filter((claim) => claim.token === token);
   for (const [index, token] of tokens.entries()) {
     const last = Math.max(...of(token).map(({ at }) => at));
@@ -53,7 +55,8 @@ export async function violations(claims: readonly Claim[], url: string): Promise
     const last = Math.max(...of(token).map(({ at }) => at));
     if (ended === null) continue;
     const end = ended - offset + (by === 'takeover' ? ttl : 0);
-    if (last > end) wrong.push(`${label} worked ${last - end} ms beyond the end of ${token} (${by})`);
+    if (last > end)
+      wrong.push(`${label} worked ${last - end} ms beyond the end of ${token} (${by})`);
   }
   return wrong;
 }

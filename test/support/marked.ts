@@ -21,7 +21,9 @@ async function fromProc(isMarked: IsMarked): Promise<MarkedProcess[]> {
     pids.map(async (pid) => {
       // A zombie has neither; who ends while we read has none any more.
       const [args, environment] = await Promise.all(
-        ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
+        ['cmdline', 'environ'].map((file) =>
+          readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => ''),
+        ),
       );
       if (!isMarked(`${args}\0${environment}`)) return [];
       return [{ pid: Number(pid), args: (args ?? '').replaceAll('\0', ' ').trim() }];

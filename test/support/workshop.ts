@@ -31,6 +31,7 @@ export interface RunSettings {
   /** Another way to the same database. */
   readonly url?: string;
   readonly command?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface TermRow {
@@ -57,21 +58,26 @@ export class Workshop implements AsyncDisposable {
   readonly ttlMs: number;
   readonly url: string;
   readonly name = 'led';
+  /** Gone with the workshop. */
+  readonly folder: string;
   /** In the arguments of every command, and in the environment of whatever was started for it. */
   readonly marker = `marker-${randomUUID()}`;
   readonly #database: TestDatabase;
-  readonly #folder: string;
   readonly #runs: Run[] = [];
 
   constructor(ttlMs: number, database: TestDatabase, folder: string) {
     this.ttlMs = ttlMs;
     this.#database = database;
-    this.#folder = folder;
+    this.folder = folder;
     this.url = database.url;
   }
 
   /** `lockd run`, started. */
-  run(label: string, worker: Worker = {}, { flags = [], url, command }: RunSettings = {}): Run {
+  run(
+    label: string,
+    worker: Worker = {},
+    { flags = [], url, command, env }: RunSettings = {},
+  ): Run {
     const words = command ?? [process.execPath, script, this.marker];
     const run = new Run(
       this,
@@ -84,6 +90,7 @@ export class Workshop implements AsyncDisposable {
             WORKER: JSON.stringify({ label, ...worker }),
             WORKER_CLAIMS: this.#claimsFile,
             WORKER_MARKER: this.marker,
+            ...env,
           },
         },
       ),
@@ -93,7 +100,7 @@ export class Workshop implements AsyncDisposable {
   }
 
   get #claimsFile(): string {
-    return join(this.#folder, 'claims');
+    return join(this.folder, 'claims');
   }
 
   claims(which: Partial<Claim> = {}): Claim[] {
@@ -184,7 +191,7 @@ export class Workshop implements AsyncDisposable {
       for (const { pid } of left) signal(pid, 'SIGKILL');
       for (const { process } of this.#runs) await process[Symbol.asyncDispose]();
       await this.#database[Symbol.asyncDispose]();
-      await rm(this.#folder, { recursive: true, force: true });
+      await rm(this.folder, { recursive: true, force: true });
     }
   }
 }

@@ -1,0 +1,77 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { leakCheckOfFile } from '../support/leaks-of-file.ts';
+import { openWorkshop, type Run, signal } from '../support/workshop.ts';
+
+leakCheckOfFile();
+
+test.concurrent("the command's exit code is that of `lockd run`, and the seat is let go", async () => {
+  await using shop = await openWorkshop(10_000);
+  const runs: [Run, number][] = [
+    [shop.run('ends well', { endsMs: 50 }), 0],
+    [shop.run('ends badly', { endsMs: 50, exitCode: 7 }), 7],
+    [shop.run('is killed', { endsMs: 50, endsBy: 'SIGKILL' }), 128 + 9],
+    [shop.run('is terminated', { endsMs: 50, endsBy: 'SIGTERM' }), 128 + 15],
+  ];
+  for (const [run, code] of runs) expect(await run.exit(), run.label).toBe(code);
+  const terms = await shop.terms();
+  expect(terms.map(({ label }) => label).sort()).toEqual(runs.map(([{ label }]) => label).sort());
+  expect(terms.every(({ ended_by: by }) => by === 'release')).toBe(true);
+});
+
+test.concurrent('a command that cannot be had exits as in a shell: 127 not found, 126 not executable', async () => {
+  await using shop = await openWorkshop(10_000);
+  const plain = join(shop.folder, 'plain');
+  await writeFile(plain, 'no program');
+  expect(await shop.run('absent', {}, { command: ['no-such-command', shop.marker] }).exit()).toBe(
+    127,
+  );
+  expect(await shop.run('plain', {}, { command: [plain, shop.marker] }).exit()).toBe(126);
+});
+
+test.concurrent('the command is given its words and its environment as they are', async () => {
+  await using shop = await openWorkshop(10_000);
+  const words = ['-n', '$HOME', '"', "'; exit 3 #", '', '*', 'zwei Wörter'];
+  const env = { word: 'mine', LOCKD_TOKEN: 'stale' };
+  const program =
+    'console.log(JSON.stringify([process.argv.slice(1), process.env.word, process.env.LOCKD_TOKEN]))';
+  const command = [process.execPath, '-e', program, '--', ...words];
+  const run = shop.run('only', {}, { command, env });
+  expect(await run.exit()).toBe(0);
+  const token = (await shop.terms())[0]?.token;
+  expect(JSON.parse(run.process.stdout[0] ?? '')).toEqual([words, env.word, token]);
+});
+
+test.concurrent('a command that ends when it is told to has the last word on the exit code', async () => {
+  await using shop = await openWorkshop(10_000);
+  const run = shop.run('only', { exitCode: 3, finishMs: 50 });
+  await run.leads();
+  run.process.signal('SIGTERM');
+  expect(await run.exit()).toBe(3);
+});
+
+test.concurrent('a command that ends by itself takes what it has left in its group with it', async () => {
+  await using shop = await openWorkshop(10_000);
+  const run = shop.run(
+    'first',
+    { endsMs: 1_000, exitCode: 5, below: { finishMs: 300 } },
+    { flags: ['--grace', '5s'] },
+  );
+  await run.leads();
+  await shop.claimed({ who: 'grandchild' });
+  const second = shop.run('second');
+  const next = await second.leads();
+  expect(await run.exit()).toBe(5);
+  expect(await shop.claimed({ who: 'grandchild', kind: 'SIGTERM' })).toBeDefined();
+  expect(next.at).toBeGreaterThan(shop.lastClaim({ label: 'first' }));
+});
+
+test.concurrent('a stop that comes while what the command has left behind still finishes does not cut it short', async () => {
+  await using shop = await openWorkshop(10_000);
+  const run = shop.run('only', { endsMs: 500, exitCode: 5, below: { finishMs: 600 } });
+  const told = await shop.claimed({ who: 'grandchild', kind: 'SIGTERM' });
+  signal(run.guard, 'SIGTERM');
+  expect(await run.exit()).toBe(5);
+  expect(shop.lastClaim() - told.at).toBeGreaterThan(500);
+});

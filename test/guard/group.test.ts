@@ -1,0 +1,95 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import {
+  askGroup,
+  factsOf,
+  groupGone,
+  groupOf,
+  isAlive,
+  membersOf,
+  signalGroup,
+} from '../../src/guard/group.ts';
+import { leakCheck } from '../support/leaks.ts';
+import { TestProcess } from '../support/processes.ts';
+import { until } from '../support/wait.ts';
+
+leakCheck();
+
+test('a zombie answers a signal, and counts as gone', async () => {
+  // A shell would reap it; what the shell has become does not.
+  await using parent = shell('sleep 0.01 & echo $!; exec sleep 60');
+  const group = groupOf(parent.pid);
+  const zombie = Number(await parent.line(/^\d+$/));
+  await until(() => factsOf(zombie) === undefined, { describe: 'it is dead' });
+  expect(process.kill(zombie, 0)).toBe(true);
+  expect(membersOf(group).map(({ pid }) => pid)).toEqual([parent.pid]);
+});
+
+test('a group of nothing but a zombie is gone', async () => {
+  const orphaned = "exec 3<&0; setsid sh -c 'echo $$; read -r word' <&3 & exec sleep 60";
+  await using parent = shell(orphaned);
+  const group = groupOf(Number(await parent.line(/^\d+$/)));
+  expect(membersOf(group)).toMatchObject([{ pid: group.id, started: group.started }]);
+  parent.write('end\n');
+  await groupGone(group);
+  expect(process.kill(-group.id, 0)).toBe(true);
+});
+
+test('a group is there for as long as the last of its members, whoever led it', async () => {
+  await using leader = shell('sleep 60 & echo $!');
+  const group = groupOf(leader.pid);
+  const last = Number(await leader.line(/^\d+$/));
+  await leader.exited;
+  const gone = groupGone(group).then(() => 'gone');
+  expect(membersOf(group)).toMatchObject([{ pid: last, group: leader.pid }]);
+  expect(await Promise.race([gone, pause(200, 'there')])).toBe('there');
+  process.kill(last, 'SIGKILL');
+  expect(await gone).toBe('gone');
+});
+
+test('a group that hands itself on from one process to the next is there, and hears a signal', async () => {
+  // None of them lives for more than a moment: who looks at one after the other misses them all.
+  const relay = 'sh -c "$relay" & exit 0';
+  await using first = shell(`export relay='${relay}'; read -r word; exec sh -c "$relay"`);
+  const group = groupOf(first.pid);
+  first.write('begin\n');
+  await first.exited;
+  const gone = groupGone(group).then(() => 'gone');
+  expect(await Promise.race([gone, pause(300, 'there')])).toBe('there');
+  signalGroup(group, 'SIGKILL');
+  expect(await gone).toBe('gone');
+});
+
+test('a process, or a group, of the same number that was started at another time is another one', async () => {
+  await using other = shell('exec sleep 60');
+  const group = groupOf(other.pid);
+  const facts = factsOf(other.pid);
+  expect(isAlive(facts as NonNullable<typeof facts>)).toBe(true);
+  expect(isAlive({ pid: other.pid, started: 'before' })).toBe(false);
+  const former = { ...group, started: 'before' };
+  expect(membersOf(former)).toEqual([]);
+  await groupGone(former);
+  signalGroup(former, 'SIGKILL');
+  expect(membersOf(group)).toHaveLength(1);
+});
+
+test('a group that was stopped hears what it is asked', async () => {
+  const trap = 'trap "echo heard; exit 0" TERM; echo ready; while :; do sleep 0.02; done';
+  await using stopped = shell(trap);
+  await stopped.line(/ready/);
+  stopped.signalGroup('SIGSTOP');
+  askGroup(groupOf(stopped.pid), 'SIGTERM');
+  await stopped.line(/heard/);
+});
+
+test('to signal a group that is gone is no error', async () => {
+  await using short = shell('read -r word');
+  const group = groupOf(short.pid);
+  short.write('end\n');
+  await short.exited;
+  expect(() => signalGroup(group, 'SIGTERM')).not.toThrow();
+  expect(membersOf(group)).toEqual([]);
+  await groupGone(group);
+});
+
+const shell = (script: string): TestProcess => new TestProcess('sh', ['-c', script]);

@@ -1,0 +1,154 @@
+import { expect, test } from 'vitest';
+import { descendants, isAlive, processIdentity } from '../../src/embedded/processes.ts';
+import type { Logger, SingletonLockController } from '../../src/index.ts';
+import { built } from '../support/built.ts';
+import { type Election, holdElection } from '../support/election.ts';
+import type { Host } from '../support/host.ts';
+import { leakCheckOfFile } from '../support/leaks-of-file.ts';
+import { markedProcesses } from '../support/marked.ts';
+import { now } from '../support/story.ts';
+import { until } from '../support/wait.ts';
+import { signal } from '../support/workshop.ts';
+
+leakCheckOfFile();
+
+/** Far longer than what is waited for here: a successor that is quick has not waited it out. */
+const longMs = 20_000;
+const quickMs = 8_000;
+
+test.concurrent('a host that is killed is testified to, and its successor does not wait the lease out', async () => {
+  await using election = await holdElection({ ttlMs: longMs });
+  const { host, witness } = await leadingHost(election);
+  const next = await election.standBy('next');
+  host.kill();
+  const killedAt = now();
+  const active = await next.story.next('active');
+  expect(active.at - killedAt).toBeLessThan(quickMs);
+  expect((await election.terms())[0]).toMatchObject({ label: 'host', ended_by: 'testimony' });
+  await gone(witness);
+});
+
+test.concurrent('so is one that dies of an uncaught exception', async () => {
+  await using election = await holdElection({ ttlMs: longMs });
+  const { host, witness } = await leadingHost(election);
+  const next = await election.standBy('next');
+  host.process.write('what it cannot parse\n');
+  const active = await next.story.next('active');
+  expect((await host.process.closed).code).toBe(1);
+  expect((await election.terms())[0]).toMatchObject({ label: 'host', ended_by: 'testimony' });
+  expect(active.token).toBeDefined();
+  await gone(witness);
+});
+
+test.concurrent('a frozen host is not testified to: frozen is not dead, and the successor waits the lease', async () => {
+  await using election = await holdElection({ ttlMs: 1_500 });
+  const { host } = await leadingHost(election);
+  const next = await election.standBy('next');
+  host.freeze();
+  const active = await next.story.next('active');
+  expect(active.at).toBeGreaterThan(host.trustedUntil);
+  expect((await election.terms())[0]).toMatchObject({ label: 'host', ended_by: 'takeover' });
+  host.thaw();
+  await host.next('passive');
+});
+
+test.concurrent('the witness survives what a terminal or a service manager sends to everybody', async () => {
+  await using election = await holdElection({ ttlMs: longMs });
+  const { host, witness } = await leadingHost(election);
+  const next = await election.standBy('next');
+  for (const kind of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGTSTP'] as const) {
+    signal(Number.parseInt(witness, 10), kind);
+  }
+  host.kill();
+  await next.story.next('active');
+  expect((await election.terms())[0]).toMatchObject({ label: 'host', ended_by: 'testimony' });
+  await gone(witness);
+});
+
+test.concurrent('a host whose witness is killed goes on, is warned, and a crash then costs the lease', async () => {
+  await using election = await holdElection({ ttlMs: 1_500 });
+  const { host, witness } = await leadingHost(election);
+  const next = await election.standBy('next');
+  kill(witness);
+  await election.beats(3);
+  expect(host.of('passive')).toEqual([]);
+  host.kill();
+  const active = await next.story.next('active');
+  expect(active.at).toBeGreaterThan(host.trustedUntil);
+  expect((await election.terms())[0]).toMatchObject({ label: 'host', ended_by: 'takeover' });
+});
+
+test('the loss of a witness is logged', async () => {
+  await using election = await holdElection({ ttlMs: longMs });
+  const warnings: string[] = [];
+  const controller = await witnessed(election, warnings);
+  kill(await witnessOf(process.pid));
+  await until(() => warnings.includes('lost the witness'));
+  expect(controller.isActive()).toBe(true);
+  await controller.stop();
+});
+
+test.concurrent('a host that stops before its witness has come up leaves none, and no word of it', async () => {
+  await using election = await holdElection({ ttlMs: longMs });
+  const host = await election.host('host', { guard: true });
+  host.tell('stop');
+  expect(await host.process.closed).toEqual({ code: 0, signal: null });
+  expect(host.process.stderr).toEqual([]);
+});
+
+test('stop() leaves no witness, and says nothing about it', async () => {
+  await using election = await holdElection({ ttlMs: longMs });
+  const warnings: string[] = [];
+  const controller = await witnessed(election, warnings);
+  const witness = await witnessOf(process.pid);
+  await controller.stop();
+  expect(await isAlive(witness)).toBe(false);
+  expect(warnings).toEqual([]);
+  expect(await election.terms()).toMatchObject([{ ended_by: 'release' }]);
+});
+
+/** In this process: what is built, because the witness is a program of its own. */
+async function witnessed(election: Election, warnings: string[]): Promise<SingletonLockController> {
+  const { SingletonLockController: Built } = await import(built('index.js').href);
+  const quiet = () => {};
+  const logger: Logger = {
+    debug: quiet,
+    info: quiet,
+    warn: (_fields: object, message: string) => void warnings.push(message),
+    error: quiet,
+  };
+  const controller: SingletonLockController = new Built({
+    name: election.name,
+    connectionString: election.url,
+    ttlMs: longMs,
+    guard: true,
+    logger,
+  });
+  await controller.start();
+  expect(controller.isActive()).toBe(true);
+  return controller;
+}
+
+/** One that leads beside its witness. Whatever becomes of it, the witness goes with the test. */
+async function leadingHost(election: Election): Promise<{ host: Host; witness: string }> {
+  const host = await election.host('host', { guard: true });
+  await host.next('active');
+  return { host, witness: await witnessOf(host.process.pid) };
+}
+
+/** Named for good: pids are reused. */
+async function witnessOf(pid: number): Promise<string> {
+  return until(
+    async () => {
+      const below = new Set(await descendants(pid));
+      const all = await markedProcesses('witness-program.js');
+      return processIdentity(all.find((candidate) => below.has(candidate.pid))?.pid ?? 0);
+    },
+    { describe: 'there is a witness' },
+  );
+}
+
+const kill = (identity: string): void => signal(Number.parseInt(identity, 10), 'SIGKILL');
+
+const gone = (identity: string): Promise<boolean> =>
+  until(async () => !(await isAlive(identity)), { describe: 'the witness is gone' });
