@@ -180,7 +180,8 @@ begin
     from lockd.seat s
     where l.lock_id = seat_id and s.lock_id = seat_id;
     update lockd.term t
-    set ended_at = before.beat_at, ended_by = 'takeover', reason = 'fell silent'
+    set ended_at = before.beat_at, ended_by = 'takeover',
+        reason = case when before.instance = who then 'began anew' else 'fell silent' end
     where t.lock_id = seat_id and t.token = seen_token and t.ended_at is null;
     insert into lockd.term (lock_id, token, instance, label, started_at, gap_ms)
     values (seat_id, granted, who, who_label, clock_timestamp(),
@@ -217,10 +218,11 @@ begin
 end $$;
 
 -- Confession and testimony: the mark without the seat. True also where the term is already over,
--- whoever said so: there is nothing left to say.
+-- whoever said so: there is nothing left to say. Not durable by itself, as in a release below.
 create function lockd.testify(seat_id integer, whose bigint, marked_by text, why text) returns boolean
 language plpgsql volatile as $$
 begin
+  perform set_config('synchronous_commit', 'off', true);
   if lockd.mark_ended(seat_id, whose, marked_by, why) then
     perform lockd.tell(seat_id, 'ended', whose, why);
   end if;
