@@ -86,6 +86,23 @@ test('a leader that lost and whose drain overruns confesses nothing, and stays o
   expect((await election.terms())[0]).toMatchObject({ label: 'old', ended_by: 'takeover' });
 });
 
+test('work that overran is not confessed when it ends at last: the lease runs out', async () => {
+  await using election = await holdElection({ ttlMs: 4_000, drainTimeoutMs: 100 });
+  const old = await election.lead('old');
+  const next = await election.standBy('next');
+  const work = deferred();
+  void old.controller.track(work.promise);
+  const { seat } = await election.backends('old');
+  await terminate(election.url, seat);
+  const lost = await old.story.next('passive');
+  await old.story.next('warning');
+  work.resolve();
+  await old.story.next('attempt');
+  const active = await next.story.next('active');
+  expect(active.at - lost.at).toBeGreaterThan(2_000);
+  expect((await election.terms())[0]).toMatchObject({ label: 'old', ended_by: 'takeover' });
+});
+
 test('a leader that loses its session while it drains finishes, confesses, and stops', async () => {
   await using election = await holdElection({ ttlMs: 20_000 });
   const old = await election.lead('old');

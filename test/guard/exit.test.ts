@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { leakCheckOfFile } from '../support/leaks-of-file.ts';
-import { openWorkshop, type Run, signal } from '../support/workshop.ts';
+import { type Run, signal } from '../support/run.ts';
+import { openWorkshop } from '../support/workshop.ts';
 
 leakCheckOfFile();
 

@@ -1,15 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { leakCheckOfFile } from '../support/leaks-of-file.ts';
+import { type Run, signal } from '../support/run.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-import { openWorkshop, type Run, signal, type Workshop } from '../support/workshop.ts';
+import { openWorkshop, type Workshop } from '../support/workshop.ts';
 
 leakCheckOfFile();
 
 const ttlMs = 2_000;
 /** Beyond what is promised: a heartbeat, a wait in the queue, the start of a command, noise. */
-const slackMs = 6_000;
+const slackMs = 10_000;
 
 test.concurrent('a frozen supervisor: the guard asks the command before the lease ends, ends it, and testifies', async () => {
   await using shop = await openWorkshop(ttlMs);
@@ -18,12 +19,12 @@ test.concurrent('a frozen supervisor: the guard asks the command before the leas
   const leaseEnd = await shop.leaseEnd();
   const next = await second.leads();
   const told = await shop.claimed({ label: 'first', kind: 'SIGTERM' });
-  // A quarter of the lease is its time to end by itself.
-  expect(leaseEnd - told.at).toBeGreaterThan(ttlMs / 8);
+  expect(told.at).toBeLessThan(leaseEnd);
   expect(shop.lastClaim({ label: 'first' })).toBeLessThan(leaseEnd);
   expect(await first.exit()).toBe(75);
   expect(next.at).toBeLessThan(leaseEnd + slackMs);
-  expect((await shop.terms())[0]).toMatchObject({ label: 'first', ended_by: 'testimony' });
+  // Whether or not the successor, whose wait is over by then, was quicker.
+  expect(first.logged('"msg":"testified"')).toBe(true);
 });
 
 test.concurrent('a frozen supervisor: a command that ignores TERM is killed before the lease ends', async () => {
@@ -103,21 +104,33 @@ test.concurrent('a command that stops itself in answer to TERM does not outlive 
   expect(shop.lastClaim({ label: 'first' })).toBeLessThan(leaseEnd);
 });
 
-test.concurrent('a starved supervisor never lets two work at once', async () => {
-  await using shop = await openWorkshop(1_000);
-  const [first] = await pair(shop, {});
-  const supervisor = await first.supervisor;
-  const end = now() + 2 * shop.ttlMs;
-  while (now() < end) {
-    signal(supervisor, 'SIGSTOP');
-    await pause(180); // nine parts of ten asleep
-    signal(supervisor, 'SIGCONT');
-    await pause(20);
-  }
-  // Whoever works now: the end of the workshop compares all that was claimed.
-  const lastSaid = shop.lastClaim();
-  await until(() => shop.lastClaim() > lastSaid, { describe: 'somebody works on' });
+test.concurrent('a frozen standby can be stopped', async () => {
+  await using shop = await openWorkshop(ttlMs);
+  const [first, second] = await pair(shop, {});
+  signal(await second.supervisor, 'SIGSTOP');
+  second.process.signal('SIGTERM');
+  expect(await second.exit()).toBe(75);
+  expect(first.process.hasExited).toBe(false);
 });
+
+test.concurrent.each(['supervisor', 'guard'] as const)(
+  'a starved %s never lets two work at once',
+  async (victim) => {
+    await using shop = await openWorkshop(1_000);
+    const [first] = await pair(shop, {});
+    const starved = await first[victim];
+    const end = now() + 2 * shop.ttlMs;
+    while (now() < end) {
+      signal(starved, 'SIGSTOP');
+      await pause(180); // nine parts of ten asleep
+      signal(starved, 'SIGCONT');
+      await pause(20);
+    }
+    // Whoever works now: the end of the workshop compares all that was claimed.
+    const lastSaid = shop.lastClaim();
+    await until(() => shop.lastClaim() > lastSaid, { describe: 'somebody works on' });
+  },
+);
 
 /** One that leads, with a grace beyond the lease, and one that stands by. */
 async function pair(shop: Workshop, worker: Parameters<Workshop['run']>[1]): Promise<[Run, Run]> {

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { leakCheckOfFile } from '../support/leaks-of-file.ts';
+import { type Run, signal } from '../support/run.ts';
 import { now } from '../support/story.ts';
-import { openWorkshop, type Run, signal, type Workshop } from '../support/workshop.ts';
+import { openWorkshop, type Workshop } from '../support/workshop.ts';
 
 leakCheckOfFile();
 
 /** Far longer than what is waited for here: a successor that is quick has not waited it out. */
-const ttlMs = 20_000;
+const ttlMs = 60_000;
 const quickMs = 8_000;
 
 test.concurrent('SIGKILL of the supervisor: the command is ended, the guard testifies, the successor is quick', async () => {
@@ -22,6 +23,18 @@ test.concurrent('SIGKILL of the supervisor: the command is ended, the guard test
     { label: 'first', ended_by: 'testimony', reason: 'its supervisor died' },
     { label: 'second', ended_by: null },
   ]);
+});
+
+test.concurrent('so it is where the kernel tells nobody of a death: the guard asks the command itself', async () => {
+  await using shop = await openWorkshop(ttlMs);
+  const first = shop.run('first', { below: {} }, { env: await shop.withoutSetpriv() });
+  await first.leads();
+  await shop.claimed({ who: 'grandchild' });
+  signal(await first.supervisor, 'SIGKILL');
+  expect(await first.exit()).toBe(75);
+  expect(shop.claims({ who: 'command', kind: 'SIGTERM' })).toHaveLength(1);
+  expect(shop.claims({ who: 'grandchild', kind: 'SIGTERM' })).toHaveLength(1);
+  expect(await shop.terms()).toMatchObject([{ ended_by: 'testimony' }]);
 });
 
 test.concurrent('SIGKILL of the guard: the supervisor ends the command, releases, the successor is quick', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { leakCheckOfFile } from '../support/leaks-of-file.ts';
-import { openWorkshop, signal } from '../support/workshop.ts';
+import { signal } from '../support/run.ts';
+import { openWorkshop } from '../support/workshop.ts';
 
 leakCheckOfFile();
 

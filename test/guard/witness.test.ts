@@ -6,9 +6,9 @@ import { type Election, holdElection } from '../support/election.ts';
 import type { Host } from '../support/host.ts';
 import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { markedProcesses } from '../support/marked.ts';
+import { signal } from '../support/run.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-import { signal } from '../support/workshop.ts';
 
 leakCheckOfFile();
 

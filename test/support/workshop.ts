@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { descendants } from '../../src/embedded/processes.ts';
 import { migrate } from '../../src/index.ts';
 import { type Claim, readClaims, violations } from './claims.ts';
 import { createDatabase, query, type TestDatabase } from './database.ts';
 import { expectNoSessions } from './leaks.ts';
 import { type MarkedProcess, markedProcesses } from './marked.ts';
-import { startCli, type TestProcess } from './processes.ts';
+import { startCli } from './processes.ts';
+import { Run, signal } from './run.ts';
 import { now } from './story.ts';
 import { until } from './wait.ts';
 
@@ -78,23 +79,18 @@ export class Workshop implements AsyncDisposable {
     worker: Worker = {},
     { flags = [], url, command, env }: RunSettings = {},
   ): Run {
-    const words = command ?? [process.execPath, script, this.marker];
-    const run = new Run(
-      this,
-      label,
-      startCli(
-        ['run', this.name, '--ttl', `${this.ttlMs}ms`, '--label', label, ...flags, '--', ...words],
-        {
-          env: {
-            DATABASE_URL: url ?? this.url,
-            WORKER: JSON.stringify({ label, ...worker }),
-            WORKER_CLAIMS: this.#claimsFile,
-            WORKER_MARKER: this.marker,
-            ...env,
-          },
-        },
-      ),
-    );
+    const words = command ?? [execPath, script, this.marker];
+    const options = ['--ttl', `${this.ttlMs}ms`, '--label', label, ...flags];
+    const process = startCli(['run', this.name, ...options, '--', ...words], {
+      env: {
+        DATABASE_URL: url ?? this.url,
+        WORKER: JSON.stringify({ label, ...worker }),
+        WORKER_CLAIMS: this.#claimsFile,
+        WORKER_MARKER: this.marker,
+        ...env,
+      },
+    });
+    const run = new Run(label, process, (which) => this.claims(which));
     this.#runs.push(run);
     return run;
   }
@@ -121,6 +117,12 @@ export class Workshop implements AsyncDisposable {
 
   lastClaim(which: Partial<Claim> = {}): number {
     return Math.max(...this.claims(which).map(({ at }) => at));
+  }
+
+  /** An environment for `lockd run` on a machine where no process learns of its parent's death. */
+  async withoutSetpriv(): Promise<{ PATH: string }> {
+    await symlink('/bin/sh', join(this.folder, 'sh'));
+    return { PATH: this.folder };
   }
 
   /** Of the terms so far, oldest first. */
@@ -193,84 +195,5 @@ export class Workshop implements AsyncDisposable {
       await this.#database[Symbol.asyncDispose]();
       await rm(this.folder, { recursive: true, force: true });
     }
-  }
-}
-
-/** One `lockd run`: the process is the guard. */
-export class Run {
-  readonly label: string;
-  readonly process: TestProcess;
-  readonly #shop: Workshop;
-  readonly #tokens = new Set<string>();
-  #supervisor: Promise<number> | undefined;
-
-  constructor(shop: Workshop, label: string, process: TestProcess) {
-    this.#shop = shop;
-    this.label = label;
-    this.process = process;
-  }
-
-  get guard(): number {
-    return this.process.pid;
-  }
-
-  get supervisor(): Promise<number> {
-    this.#supervisor ??= until(async () => (await descendants(this.guard))[0], {
-      describe: () => `there is a supervisor. ${this}`,
-    });
-    return this.#supervisor;
-  }
-
-  /** The first claim of its command in its next term. */
-  async leads(timeoutMs?: number): Promise<Claim> {
-    await this.supervisor; // while it lives, so that a test that kills it knows whom
-    const { label } = this;
-    const isNew = ({ token }: Claim) => !this.#tokens.has(token);
-    const claim = await until(() => this.#shop.claims({ label, kind: 'claim' }).find(isNew), {
-      describe: () => `a command runs. ${this}`,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    });
-    this.#tokens.add(claim.token);
-    return claim;
-  }
-
-  async standsBy(): Promise<void> {
-    await this.supervisor;
-    await this.process.line(/observed a leader/);
-  }
-
-  /** Its own exit code, or the signal that ended the guard. */
-  async exit(timeoutMs = 15_000): Promise<number | NodeJS.Signals | null> {
-    await until(() => this.process.hasExited, {
-      timeoutMs,
-      describe: () => `it has exited. ${this}`,
-    });
-    const { code, signal } = await this.process.exited;
-    return code ?? signal;
-  }
-
-  logged(message: string): boolean {
-    return this.process.stderr.some((line) => line.includes(message));
-  }
-
-  /** In order, whatever state the test has left it in. */
-  async stop(): Promise<void> {
-    const pids = [this.guard, ...(await descendants(this.guard))];
-    for (const pid of pids) signal(pid, 'SIGCONT');
-    if (this.process.hasExited) return;
-    this.process.signal('SIGTERM');
-    await this.exit();
-  }
-
-  toString(): string {
-    return `${this.label} said:\n${this.process.stderr.slice(-30).join('\n')}`;
-  }
-}
-
-export function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // It is gone already.
   }
 }

@@ -89,7 +89,7 @@ test.each([
       'select object, pid from lockd.advisory_locks($1::oid) where is_granted',
       [oid],
     );
-    expect(held).toEqual([{ object: 99, pid: await one.pid }]);
+    expect(held).toEqual([{ object: '99', pid: await one.pid }]);
   },
 );
 
