@@ -5,23 +5,20 @@ import { LockdError, messageOf } from './errors.ts';
 import { Delivery } from './events.ts';
 import { Gate } from './gate.ts';
 import { type Logger, withFields } from './log.ts';
-import type { Lease } from './machine/lease.ts';
 import { trustedUntil } from './machine/tenure.ts';
 import { Notices } from './notices.ts';
 import type { Settled } from './options.ts';
-import { leftMs, Runtime, type Witness } from './runtime.ts';
-import type { Store } from './store.ts';
-import type { ControllerEvents, ControllerState, Gated, LeaveOptions } from './surface.ts';
+import { leftMs, Runtime } from './runtime.ts';
+import type {
+  ControllerEvents,
+  ControllerParts,
+  ControllerState,
+  Gated,
+  LeaveOptions,
+} from './surface.ts';
 import type { Term } from './term.ts';
 import { eachTerm, nextTerm, whileActive } from './waiting.ts';
 import { Work } from './work.ts';
-
-/** What a controller is joined with: a database, and what stands in for its own control session. */
-export interface ControllerParts {
-  readonly store: Store;
-  readonly control?: Control | undefined;
-  readonly witness?: Witness | undefined;
-}
 
 /**
  * Campaigns for one name, and is the gate: at most one controller of a name, anywhere, answers true
@@ -101,11 +98,19 @@ export class SingletonLockController
           // Work left by a forced stop may finish before the next run has begun to campaign.
           if (this.#run?.isCampaigning) this.#run.halted.resolve();
         },
-        observe: ({ lease }) => this.#observe(lease),
+        observe: ({ lease: { token, instance, label } }) => {
+          this.#logger.info({ token, leader: label }, 'observed a leader');
+          this.#delivery.send('observed', { token, instance, label });
+        },
         attempt: ({ attempt, waitMs }) => this.#delivery.send('attempt', { attempt, waitMs }),
-        warn: ({ message, error, fields }) => {
+        warn: ({ code, message, error, fields }) => {
           this.#logger.warn(fields ?? {}, message);
-          this.#delivery.send('warning', asError(message, error));
+          this.#delivery.send(
+            'warning',
+            error instanceof Error
+              ? error
+              : new LockdError(code, message, { cause: error ?? fields }),
+          );
         },
       },
     });
@@ -221,15 +226,10 @@ export class SingletonLockController
   gated<Args extends unknown[], Result>(
     handler: (...args: Args) => Promise<Result> | Result,
   ): (...args: Args) => Promise<Gated<Result>> {
-    return async (...args) => {
-      if (!this.isActive()) return { ran: false };
-      const finish = this.#work.begin();
-      try {
-        return { ran: true, value: await handler(...args) };
-      } finally {
-        finish();
-      }
-    };
+    return async (...args) =>
+      this.isActive()
+        ? { ran: true, value: await this.#work.run(() => handler(...args)) }
+        : { ran: false };
   }
 
   /**
@@ -287,11 +287,6 @@ export class SingletonLockController
     if (phase.is !== 'active') return 0;
     return leftMs(trustedUntil(phase.trusted, this.#settled.rules), this.#settled.clock);
   }
-
-  #observe({ token, instance, label }: Lease): void {
-    this.#logger.info({ token, leader: label }, 'observed a leader');
-    this.#delivery.send('observed', { token, instance, label });
-  }
 }
 
 interface Run {
@@ -303,6 +298,3 @@ interface Run {
   started: Promise<void>;
   stopped: Promise<void> | undefined;
 }
-
-const asError = (message: string, error: unknown): Error =>
-  error instanceof Error ? error : new LockdError('LOCKD_CONNECTION', message, { cause: error });

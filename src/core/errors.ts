@@ -17,6 +17,8 @@ export type LockdErrorCode =
   | 'LOCKD_LOST' // a term ended: the reason an aborted `term.signal` carries
   | 'LOCKD_STALE_TOKEN' // a fenced transaction carries an old token
   | 'LOCKD_UNKNOWN_NAME' // nobody has ever led this name here
+  | 'LOCKD_DRAIN_OVERRUN' // work in flight goes on after its abort; the seat is kept
+  | 'LOCKD_FENCE_BLOCKED' // fenced transactions hold up a takeover; `cause` names their backends
   | 'LOCKD_GUARD'; // the guard process could not be started or was lost
 
 const brand = Symbol.for('lockd.error');

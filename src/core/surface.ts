@@ -1,4 +1,7 @@
+import type { Control } from './control.ts';
 import type { EndReason } from './machine/protocol.ts';
+import type { Witness } from './runtime.ts';
+import type { Store } from './store.ts';
 import type { Term } from './term.ts';
 
 /** `draining`: the gate is closed and work in flight is finishing. */
@@ -34,4 +37,11 @@ export type Gated<Result> =
 export interface LeaveOptions {
   /** Give the seat up when the drain overruns, without saying that the work has stopped. */
   readonly force?: boolean;
+}
+
+/** What a controller is joined with: a database, and what stands in for its own control session. */
+export interface ControllerParts {
+  readonly store: Store;
+  readonly control?: Control | undefined;
+  readonly witness?: Witness | undefined;
 }

@@ -15,6 +15,16 @@ export class Work {
     promise.then(finish, finish);
   }
 
+  /** Counts until what it calls has returned or thrown. */
+  async run<Result>(work: () => Promise<Result> | Result): Promise<Result> {
+    const finish = this.begin();
+    try {
+      return await work();
+    } finally {
+      finish();
+    }
+  }
+
   /** Counts until the returned function is called; calling it again changes nothing. */
   begin(): () => void {
     this.#running += 1;

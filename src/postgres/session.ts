@@ -39,8 +39,9 @@ export class Session {
     // A dead backend is reported two or three times, and an unheard 'error' kills the process.
     client.on('error', (error) => this.#end(error));
     client.on('end', () => this.#end(new Error('the connection was closed')));
-    client.on('notice', ({ severity, message }) => {
-      if (severity === 'WARNING') this.#warnings.push(message ?? 'no text');
+    client.on('notice', ({ code, message }) => {
+      // By its class: the severity comes in the server's language.
+      if (code?.startsWith('01')) this.#warnings.push(message ?? 'no text');
     });
     client.on('notification', ({ channel, payload }) => {
       settings.notified?.(channel, payload ?? '');

@@ -1,5 +1,6 @@
-import { type ControllerParts, SingletonLockController } from '../../src/core/controller.ts';
+import { SingletonLockController } from '../../src/core/controller.ts';
 import { type ControllerOptions, settleOptions } from '../../src/core/options.ts';
+import type { ControllerParts } from '../../src/core/surface.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 

@@ -202,6 +202,7 @@ export function bidAnswered(
   if (answer.outcome === 'changed') return read(state, phase.grantedAt, now, rules);
   const warning: Effect = {
     do: 'warn',
+    code: 'LOCKD_FENCE_BLOCKED',
     message: 'takeover is held up by fenced transactions',
     fields: { blockers: answer.blockers },
   };

@@ -56,6 +56,7 @@ export function retreat(state: State, error: unknown, now: Moment, rules: Rules)
     [
       {
         do: 'warn',
+        code: 'LOCKD_CONNECTION',
         message: 'could not campaign',
         error,
         fields: { failures, nextWaitMs: Math.round(waitMs), reason: messageOf(error) },

@@ -1,4 +1,5 @@
 import type { Instant } from '../clock.ts';
+import type { LockdErrorCode } from '../errors.ts';
 import type { AttemptAnswer, Bid, BidAnswer, Notice, ServerHealth } from '../store.ts';
 import type { Lease, Sighting } from './lease.ts';
 
@@ -145,6 +146,7 @@ export type Effect =
   | { readonly do: 'tell-attempt'; readonly attempt: number; readonly waitMs: number }
   | {
       readonly do: 'warn';
+      readonly code: LockdErrorCode;
       readonly message: string;
       readonly error?: unknown;
       readonly fields?: object;

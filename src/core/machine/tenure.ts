@@ -74,6 +74,7 @@ export function tickDraining(state: State, phase: Draining, now: Moment, rules: 
   if (!phase.hasOverrun && !phase.isDrained && now.mono >= phase.overrunsAt) {
     const warning: Effect = {
       do: 'warn',
+      code: 'LOCKD_DRAIN_OVERRUN',
       message: 'drain overruns: work does not heed its abort signal',
       fields: {
         token: phase.token,
