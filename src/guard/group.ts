@@ -62,12 +62,6 @@ export function askGroup(group: Group, signal: NodeJS.Signals): void {
   signalGroup(group, 'SIGCONT');
 }
 
-/** The same for all but the leader, whom the kernel has told already. */
-export function askFollowers(group: Group, signal: NodeJS.Signals): void {
-  for (const { pid } of membersOf(group)) if (pid !== group.id) signalProcess(pid, signal);
-  signalGroup(group, 'SIGCONT');
-}
-
 /** Whoever may not be signalled stays: that nobody is left is seen, never concluded from a signal. */
 function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {

@@ -5,7 +5,7 @@ import { deferred } from '../core/deferred.ts';
 import type { Logger } from '../core/log.ts';
 import type { Settled } from '../core/options.ts';
 import { postgresStore } from '../postgres/store.ts';
-import { askFollowers, askGroup, type Group, groupGone, groupOf, signalGroup } from './group.ts';
+import { askGroup, type Group, groupGone, groupOf, signalGroup } from './group.ts';
 import type { ToGuard, ToSupervisor } from './messages.ts';
 import type { SuperviseSettings } from './supervisor.ts';
 
@@ -37,7 +37,7 @@ export class Guard {
   readonly #closed = deferred();
   #heardAt = systemClock.mono();
   #term: { token: bigint; until: number } | undefined;
-  #group: (Group & { readonly isToldByKernel: boolean }) | undefined;
+  #group: Group | undefined;
   #isAsked = false;
   #isKilled = false;
   #isStopping = false;
@@ -104,7 +104,7 @@ export class Guard {
         this.#arm();
         break;
       case 'group':
-        this.#group = { ...groupOf(message.group), isToldByKernel: message.isToldByKernel };
+        this.#group = groupOf(message.group);
         this.#isAsked = false;
         this.#isKilled = false;
         this.#arm();
@@ -202,10 +202,9 @@ export class Guard {
     logger.info({ token: term.token, isOver }, 'testified');
   }
 
-  async #endGroup(group: Group & { isToldByKernel: boolean }, until: number): Promise<void> {
+  async #endGroup(group: Group, until: number): Promise<void> {
     const { settings } = this.#options;
-    if (group.isToldByKernel) askFollowers(group, 'SIGTERM');
-    else askGroup(group, 'SIGTERM');
+    askGroup(group, 'SIGTERM');
     const killAt = Math.min(systemClock.mono() + settings.graceMs, until - settings.killMarginMs);
     const cancel = systemClock.setTimer(killAt, () => signalGroup(group, 'SIGKILL'));
     await groupGone(group);

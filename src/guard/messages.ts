@@ -26,7 +26,7 @@ export type ToGuard =
   /** The token may be trusted until then (monotonic ms, shared by all processes of the machine). */
   | { readonly is: 'vouch'; readonly token: string; readonly until: number }
   /** A group exists, behind a stub that waits for the word. */
-  | { readonly is: 'group'; readonly group: number; readonly isToldByKernel: boolean }
+  | { readonly is: 'group'; readonly group: number }
   | { readonly is: 'gone'; readonly group: number }
   | {
       readonly is: 'testify';

@@ -13,16 +13,13 @@ export interface Stub {
   readonly child: ChildProcess;
   /** Process group and session of its own. */
   readonly group: Group;
-  /** The kernel itself sends TERM to the command when the supervisor dies. */
-  readonly isToldByKernel: boolean;
   /** Becomes the command. */
   go(): void;
 }
 
 export function spawnStub(command: readonly string[], env: NodeJS.ProcessEnv): Promise<Stub> {
-  const isToldByKernel = hasParentDeathSignal();
   const [file, ...args] = [
-    ...(isToldByKernel ? ['setpriv', '--pdeathsig', 'TERM'] : []),
+    ...(hasParentDeathSignal() ? ['setpriv', '--pdeathsig', 'TERM'] : []),
     'sh',
     '-c',
     script,
@@ -42,7 +39,6 @@ export function spawnStub(command: readonly string[], env: NodeJS.ProcessEnv): P
       resolve({
         child,
         group: groupOf(child.pid as number),
-        isToldByKernel,
         go: () => word.end('go\n'),
       });
     });
@@ -51,7 +47,7 @@ export function spawnStub(command: readonly string[], env: NodeJS.ProcessEnv): P
 
 let parentDeathSignal: boolean | undefined;
 
-/** util-linux on Linux; asked once. */
+/** The kernel itself sends TERM, more than once even, when the supervisor dies. util-linux; asked once. */
 function hasParentDeathSignal(): boolean {
   parentDeathSignal ??=
     process.platform === 'linux' &&

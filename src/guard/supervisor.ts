@@ -199,10 +199,10 @@ class Supervisor {
   }
 
   #arm(stub: Stub, term: Term): Promise<void> {
-    const { group, isToldByKernel } = stub;
+    const { group } = stub;
     const armed = deferred();
     this.#armed.set(group.id, () => armed.resolve());
-    this.#channel.send({ is: 'group', group: group.id, isToldByKernel });
+    this.#channel.send({ is: 'group', group: group.id });
     return Promise.race([armed.promise, ended(term)]).finally(() => this.#armed.delete(group.id));
   }
 
