@@ -33,37 +33,39 @@ export function witnessProcess(
       // Loaded here: a controller without a guard has no use for child processes.
       const { fork } = await import('node:child_process');
       const { factsOf } = await import('./group.ts');
-      const password = connection?.password;
-      const started = fork(new URL('./witness-program.js', import.meta.url), {
+      const started = factsOf(process.pid)?.started;
+      if (started === undefined) {
+        throw new LockdError(
+          'LOCKD_GUARD',
+          'Expected `/proc` or `ps` to show this process, or a guard could take it for dead. Install procps, or leave `guard` out.',
+        );
+      }
+      // A function cannot travel; what it answers now can.
+      const { password } = connection ?? {};
+      const resolved =
+        typeof password === 'function' ? { ...connection, password: await password() } : connection;
+      const forked = fork(new URL('./witness-program.js', import.meta.url), {
         detached: true,
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
         serialization: 'advanced',
         execArgv: [],
       });
-      child = started;
-      await spawned(started);
-      started.on('error', () => {}); // a send that came too late
-      started.once('exit', (exitCode, signal) => {
-        if (child === started) logger.warn({ exitCode, signal }, 'lost the witness');
+      child = forked;
+      await spawned(forked);
+      forked.on('error', () => {}); // a send that came too late
+      forked.once('exit', (exitCode, signal) => {
+        if (child === forked) logger.warn({ exitCode, signal }, 'lost the witness');
       });
-      tell(started, {
+      tell(forked, {
         is: 'begin',
-        host: { pid: process.pid, started: factsOf(process.pid)?.started ?? '' },
+        host: { pid: process.pid, started },
         candidate,
         connectTimeoutMs: rules.connectTimeoutMs,
         reconnectMaxMs: rules.reconnectMaxMs,
-        // A function cannot travel; what it answers now can.
-        database: {
-          connectionString,
-          schema,
-          connection:
-            typeof password === 'function'
-              ? { ...connection, password: await password() }
-              : connection,
-        },
+        database: { connectionString, schema, connection: resolved },
       });
-      started.unref();
-      started.channel?.unref();
+      forked.unref();
+      forked.channel?.unref();
     },
     vouch(token, until) {
       if (child !== undefined) tell(child, { is: 'vouch', token: String(token), until });

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { descendants, isAlive, processIdentity } from '../../src/embedded/processes.ts';
 import type { Logger, SingletonLockController } from '../../src/index.ts';
 import { built } from '../support/built.ts';
+import { query } from '../support/database.ts';
 import { type Election, holdElection } from '../support/election.ts';
 import type { Host } from '../support/host.ts';
 import { leakCheckOfFile } from '../support/leaks-of-file.ts';
@@ -56,6 +57,10 @@ test.concurrent('the witness survives what a terminal or a service manager sends
   await using election = await holdElection({ ttlMs: longMs });
   const { host, witness } = await leadingHost(election);
   const next = await election.standBy('next');
+  // A process that is still being loaded heeds no handler yet.
+  await until(async () => (await sessionsOf(election, 'host')) === 3, {
+    describe: 'the witness is connected, beside the seat and the control session',
+  });
   for (const kind of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGTSTP'] as const) {
     signal(Number.parseInt(witness, 10), kind);
   }
@@ -134,6 +139,15 @@ async function leadingHost(election: Election): Promise<{ host: Host; witness: s
   const host = await election.host('host', { guard: true });
   await host.next('active');
   return { host, witness: await witnessOf(host.process.pid) };
+}
+
+async function sessionsOf({ url, name }: Election, label: string): Promise<number> {
+  const [row] = await query<{ count: number }>(
+    url,
+    'select count(*)::int from pg_stat_activity where application_name = $1 and datname = current_database()',
+    [`lockd:${name}:${label}`],
+  );
+  return row?.count ?? 0;
 }
 
 /** Named for good: pids are reused. */

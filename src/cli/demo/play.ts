@@ -43,7 +43,8 @@ export class Play {
   }
 
   async run(): Promise<{ acts: readonly Act[]; verdict: Verdict }> {
-    const { ttlMs } = this.#options;
+    const { ttlMs, signal } = this.#options;
+    signal.throwIfAborted(); // while the database was started
     await migrate(this.#options);
     await createItems(this.#options, queuedItems);
     this.#timeline.say('A starts: it campaigns, wins and works');
@@ -161,6 +162,7 @@ export class Play {
   /** Not for longer than the demo is wanted. */
   async #by<Value>(promise: Promise<Value>): Promise<Value> {
     const { signal } = this.#options;
+    promise.catch(() => {}); // nobody waits for it any more once the demo is over
     signal.throwIfAborted();
     let abort = (): void => {};
     const aborted = new Promise<never>((_, reject) => {
