@@ -67,7 +67,7 @@ test('a leader that lost and whose drain overruns confesses nothing, and stays o
   const work = deferred();
   void old.controller.track(work.promise);
   await election.beats(1);
-  const { seat } = await election.backends('old');
+  const { seat } = await election.bothBackends('old');
   await terminate(election.url, seat);
   const lost = await old.story.next('passive');
   expect(await old.story.next('warning')).toMatchObject({
@@ -92,7 +92,7 @@ test('work that overran is not confessed when it ends at last: the lease runs ou
   const next = await election.standBy('next');
   const work = deferred();
   void old.controller.track(work.promise);
-  const { seat } = await election.backends('old');
+  const { seat } = await election.bothBackends('old');
   await terminate(election.url, seat);
   const lost = await old.story.next('passive');
   await old.story.next('warning');
@@ -110,7 +110,7 @@ test('a leader that loses its session while it drains finishes, confesses, and s
   const work = deferred();
   void old.controller.track(work.promise);
   const stopped = old.controller.stop();
-  const { seat } = await election.backends('old');
+  const { seat } = await election.bothBackends('old');
   await terminate(election.url, seat);
   await until(() => next.story.logged('waits for the old lease').length > 0);
   work.resolve();

@@ -36,7 +36,7 @@ test('a seat that comes free in the moment in which the wait for it ends has one
     expect(terms).toBeGreaterThan(20);
     expect(terms).toBeLessThan(120);
     await until(() => controller.isActive());
-    const { seat } = await election.backends('standby');
+    const { seat } = await election.bothBackends('standby');
     expect(await election.seatHolders()).toEqual([{ pid: seat }]);
   } finally {
     await rival.client.end();

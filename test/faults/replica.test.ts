@@ -75,7 +75,7 @@ test('a beat counts only when the synchronous standby has it too', async () => {
   await election.beats(1);
   {
     await using _ = await frozen(standby);
-    const { seat } = await election.backends('leader');
+    const { seat } = await election.bothBackends('leader');
     const isWaiting = `select from pg_stat_activity where pid = $1 and wait_event = 'SyncRep'`;
     await until(async () => (await query(primary.url(), isWaiting, [seat])).length === 1);
     await query(primary.url(), 'select pg_cancel_backend($1)', [seat]);

@@ -34,8 +34,8 @@ test('a killed backend, which resets the whole server, costs a drain, not a leas
   await using cluster = await startTestCluster();
   await using election = await holdElection(long, cluster.url());
   const both = await twoContenders(election);
-  const { seat } = await election.backends('old');
-  process.kill(seat as number, 'SIGKILL');
+  const { seat } = await election.bothBackends('old');
+  process.kill(seat, 'SIGKILL');
   await expectPromptSuccession(election, both);
   expect(cluster.log()).toContain('all server processes terminated; reinitializing');
 });
@@ -82,10 +82,10 @@ test('a standby that lost its seat session during a smart shutdown does not hold
   await using cluster = await startTestCluster();
   await using election = await holdElection({ ttlMs: 2_000 }, cluster.url());
   const { old, next } = await twoContenders(election);
-  const { seat } = await election.backends('next');
+  const { seat } = await election.bothBackends('next');
   const stopped = cluster.stop('smart');
   await until(() => cluster.log().includes('received smart shutdown request'));
-  process.kill(seat as number, 'SIGTERM'); // no new connection could ask for it
+  process.kill(seat, 'SIGTERM'); // no new connection could ask for it
   await next.story.next('warning');
   await stopped;
   await cluster.start();

@@ -22,7 +22,7 @@ for (const which of ['the seat session', 'both sessions'] as const) {
     void old.controller.track(work.promise).then(() => {
       isWorking = false;
     });
-    const { seat, control } = await election.backends('old');
+    const { seat, control } = await election.bothBackends('old');
     next.controller.on('active', () => expect(isWorking).toBe(false));
 
     await terminate(election.url, seat, ...(which === 'both sessions' ? [control] : []));
@@ -47,7 +47,7 @@ for (const which of ['the seat session', 'both sessions'] as const) {
 test('a leader that loses its control session leads on and registers again', async () => {
   await using election = await holdElection(long);
   const { controller, story } = await election.lead('leader');
-  const { control } = await election.backends('leader');
+  const { control } = await election.bothBackends('leader');
   await terminate(election.url, control);
   await until(async () => {
     const again = (await election.backends('leader')).control;
@@ -60,8 +60,7 @@ test('a leader that loses its control session leads on and registers again', asy
 test('a leader without rivals that loses its sessions leads again at once, in a new term', async () => {
   await using election = await holdElection(long);
   const { story } = await election.lead('leader');
-  await until(async () => (await election.backends('leader')).control !== null);
-  const { seat, control } = await election.backends('leader');
+  const { seat, control } = await election.bothBackends('leader');
   const lostAt = now();
   await terminate(election.url, seat, control);
   await story.next('passive');
@@ -74,7 +73,7 @@ test('a standby that loses its sessions stands by again', async () => {
   await using election = await holdElection(long);
   const leader = await election.lead('leader');
   const standby = await election.standBy('standby');
-  const { seat, control } = await election.backends('standby');
+  const { seat, control } = await election.bothBackends('standby');
   await terminate(election.url, seat, control);
   await standby.story.next('warning');
   await standby.story.next('attempt');
@@ -88,8 +87,8 @@ test('a leader whose backends the server froze gives up by its deadline; once th
   const old = await election.lead('old');
   const next = await election.standBy('next');
   await election.beats(1);
-  const { seat, control } = await election.backends('old');
-  const frozen = [seat, control] as number[];
+  const { seat, control } = await election.bothBackends('old');
+  const frozen = [seat, control];
   for (const pid of frozen) process.kill(pid, 'SIGSTOP');
   const frozenAt = now();
   try {

@@ -49,7 +49,7 @@ for (const [scope, isolation] of [
     expect(handed.at - leftAt).toBeLessThan(3_000);
 
     await old.story.next('observed');
-    await terminate(election.url, (await election.backends('next')).seat);
+    await terminate(election.url, (await election.bothBackends('next')).seat);
     const lost = await next.story.next('passive');
     await until(() => [old, next].some(({ controller }) => controller.isActive()));
     expect(now() - lost.at).toBeLessThan(3_000);

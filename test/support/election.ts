@@ -168,6 +168,14 @@ export class Election implements AsyncDisposable {
     );
   }
 
+  /** Once it has both: the control session comes about beside the campaign, not before it. */
+  bothBackends(label: string): Promise<{ readonly seat: number; readonly control: number }> {
+    return until(async () => {
+      const { seat, control } = await this.backends(label);
+      return seat === null || control === null ? undefined : { seat, control };
+    });
+  }
+
   /** Who holds the seat, by the server's own account. */
   seatHolders(): Promise<{ pid: number }[]> {
     return this.#seatLocks(true);
@@ -210,9 +218,8 @@ async function one<Row>(url: string, sql: string, ...params: unknown[]): Promise
 }
 
 /** Ends a backend as an administrator would. */
-export async function terminate(url: string, ...pids: (number | null)[]): Promise<void> {
+export async function terminate(url: string, ...pids: number[]): Promise<void> {
   for (const pid of pids) {
-    if (pid === null) throw new Error('There is no such backend to terminate.');
     await query(url, 'select pg_terminate_backend($1)', [pid]);
   }
 }
