@@ -152,10 +152,11 @@ export function costsText({ statements, gate, memory }) {
     const rows = memory.map(({ what, rss, pss }) => [
       what,
       rss.toFixed(1),
+      `+${(rss - bare.rss).toFixed(1)}`,
       pss.toFixed(1),
       `+${(pss - bare.pss).toFixed(1)}`,
     ]);
-    parts.push(table(['memory, MB', 'RSS', 'PSS', 'PSS over bare'], rows));
+    parts.push(table(['memory, MB', 'RSS', 'over bare', 'PSS', 'over bare'], rows));
   }
   return parts.join('\n\n');
 }

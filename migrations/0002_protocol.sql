@@ -160,7 +160,7 @@ begin
   perform set_config('lock_timeout', wait_ms::text, true);
   begin
     perform pg_advisory_xact_lock(lockd.class_key(lockd.fence_class()), seat_id);
-    select * into before from lockd.lease l where l.lock_id = seat_id for update;
+    select * into strict before from lockd.lease l where l.lock_id = seat_id for update;
     if before.token <> seen_token or before.beat <> seen_beat
        or (before.ended_at is not null) <> seen_ended then
       status := 'changed';

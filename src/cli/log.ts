@@ -32,7 +32,7 @@ export function createLog({ level, isJson = false, fields = {} }: LogOptions): L
       },
       serializers: { err: (error: unknown) => error },
     },
-    isPretty ? prettyTerminal : destination({ dest: 2, sync: false, maxLength: longestBacklog }),
+    isPretty ? prettyTerminal() : inBackground(),
   );
 }
 
@@ -47,9 +47,14 @@ function writable(fields: Record<string, unknown>): Record<string, unknown> {
   );
 }
 
-const prettyTerminal: DestinationStream = {
-  write: (line) => void process.stderr.write(`${prettyLine(line)}\n`),
-};
+const inBackground = (): ReturnType<typeof destination> =>
+  destination({ dest: 2, sync: false, maxLength: longestBacklog });
+
+/** In the background, too: Ctrl-S stops a terminal, and must not stop supervisor and guard at once. */
+function prettyTerminal(): DestinationStream {
+  const terminal = inBackground();
+  return { write: (line) => void terminal.write(`${prettyLine(line)}\n`) };
+}
 
 /** `20:45:17.123 info  became active  name=bot token=17` */
 export function prettyLine(json: string): string {

@@ -20,8 +20,14 @@ export async function run(name: string, command: string[], options: RunOptions):
   const { instance } = settings;
   const logger = createLog({ ...log, fields: { process: 'guard', name, instance } });
   const settled = settleOptions({ ...settings.options, logger }, instance);
+  const { label } = settled.candidate;
   const guard = new Guard({
-    settings: { ...settings, database: database.options, log } as SupervisorProgram,
+    settings: {
+      ...settings,
+      options: { ...settings.options, label },
+      database: database.options,
+      log,
+    } as SupervisorProgram,
     settled,
     program: new URL('./supervisor.js', import.meta.url),
     logger,

@@ -41,4 +41,10 @@ export const systemClock: Clock = {
   },
 };
 
+/** A moment of the monotonic clock on both, as they stand to each other now. */
+export const onBothClocks = (mono: number): Instant => ({
+  mono,
+  boot: mono + systemClock.boot() - systemClock.mono(),
+});
+
 export const instantOf = (clock: Clock): Instant => ({ mono: clock.mono(), boot: clock.boot() });

@@ -17,7 +17,7 @@ export interface Control {
   ): Promise<boolean>;
   /** Drops the session and makes a new one: the server is going away. */
   reconnect(): void;
-  /** Leaves. A mark that is being tried is tried once more, not until its time is up. */
+  /** Leaves. A mark that is being tried has as long as a connection may take, not all its time. */
   stop(): Promise<void>;
 }
 
@@ -69,6 +69,13 @@ export class ControlLink implements Control {
   }
 
   async stop(): Promise<void> {
+    if (this.#marks.size > 0) {
+      // A session lost during the last drain is made anew for its confession, if that is soon.
+      const { clock, connectTimeoutMs } = this.#options;
+      const done = new AbortController();
+      const marked = Promise.allSettled(this.#marks).then(() => done.abort());
+      await Promise.race([marked, pause(clock, connectTimeoutMs, done.signal)]);
+    }
     this.#stopping.abort();
     this.#opened.resolve(); // marks that wait for a session have nothing to wait for
     await Promise.allSettled(this.#marks);

@@ -134,7 +134,7 @@ export class SingletonLockController
       case 'releasing':
         return 'draining';
       case 'stopped':
-        return 'stopped';
+        return this.#run === undefined ? 'stopped' : 'passive';
       default:
         return 'passive';
     }
@@ -251,7 +251,10 @@ export class SingletonLockController
       this.#runtime.dispatch({ is: 'start' });
       await run.settled.promise;
     } catch (error) {
-      if (run.stopped === undefined) await this.#letGo();
+      if (run.stopped === undefined) {
+        await this.#letGo();
+        this.#delivery.send('stopped');
+      }
       throw error;
     }
   }

@@ -73,6 +73,8 @@ export async function whileActive(
   try {
     if (isOurs) await controller.start();
     for await (const term of eachTerm(controller, work, signal)) {
+      // It may have ended since it was handed over: nothing begins under a closed gate.
+      if (term.signal.aborted) continue;
       await heeding(term, routine);
       // Work that is done early has no use for the seat: whoever waits shall have it.
       if (!term.signal.aborted) void controller.resign();

@@ -113,7 +113,9 @@ function fromProc(pid: number): Facts | undefined {
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [state, , group] = fields;
     if (state === undefined || state === 'X') return undefined;
-    return { pid, group: Number(group), isZombie: state === 'Z', started: fields[19] ?? '' };
+    // A main thread that has left is a zombie while the other threads of its process work on.
+    const isZombie = state === 'Z' && Number(fields[17]) <= 1;
+    return { pid, group: Number(group), isZombie, started: fields[19] ?? '' };
   } catch {
     return undefined;
   }

@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { systemClock } from '../core/clock.ts';
+import { type Instant, onBothClocks, systemClock } from '../core/clock.ts';
 import { ControlLink } from '../core/control.ts';
 import { deferred } from '../core/deferred.ts';
 import type { Logger } from '../core/log.ts';
 import type { Settled } from '../core/options.ts';
+import { leftMs } from '../core/runtime.ts';
 import { postgresStore } from '../postgres/store.ts';
 import { askGroup, type Group, groupGone, groupOf, signalGroup } from './group.ts';
 import type { ToGuard, ToSupervisor } from './messages.ts';
@@ -36,7 +37,7 @@ export class Guard {
   readonly #supervisor: ChildProcess;
   readonly #closed = deferred();
   #heardAt = systemClock.mono();
-  #term: { token: bigint; until: number } | undefined;
+  #term: { token: bigint; until: Instant } | undefined;
   #group: Group | undefined;
   #isAsked = false;
   #isKilled = false;
@@ -100,7 +101,7 @@ export class Guard {
       case 'pong':
         break;
       case 'vouch':
-        this.#term = { token: BigInt(message.token), until: message.until };
+        this.#term = { token: BigInt(message.token), until: onBothClocks(message.until) };
         this.#arm();
         break;
       case 'group':
@@ -142,33 +143,37 @@ export class Guard {
   #arm(): void {
     this.#cancelWatch();
     if (this.#term === undefined || this.#group === undefined) return;
-    const askAt = this.#term.until - this.#options.settings.options.marginMs;
+    const askInMs = this.#leftMs() - this.#options.settings.options.marginMs;
     // After a sleep of our own, all that the supervisor has said meanwhile is heard first.
     const look = (): unknown => setImmediate(() => setImmediate(() => this.#watch()));
-    this.#cancelWatch = systemClock.setTimer(askAt, look);
+    // Looked at now and then: after a suspend the boot-time clock knows more than a timer.
+    this.#cancelWatch = systemClock.setTimer(systemClock.mono() + Math.min(askInMs, 250), look);
   }
 
-  /** The supervisor does this itself, earlier; unless it cannot. */
+  #leftMs(): number {
+    return this.#term === undefined ? 0 : leftMs(this.#term.until, systemClock);
+  }
+
+  /** The supervisor does this itself, earlier; unless it cannot. Signals go out before log lines. */
   #watch(): void {
-    const term = this.#term;
-    if (term === undefined || this.#group === undefined) return;
+    if (this.#term === undefined || this.#group === undefined) return;
     const { settings } = this.#options;
-    const killAt = term.until - settings.killMarginMs / 2;
     const now = systemClock.mono();
-    if (now < term.until - settings.options.marginMs) {
+    if (this.#leftMs() > settings.options.marginMs) {
       this.#arm();
       return;
     }
     if (!this.#isAsked && this.#isSilent()) {
       this.#isAsked = true;
+      askGroup(this.#group, 'SIGTERM');
       this.#options.logger.warn(
         { group: this.#group.id },
         'the supervisor is silent, ends the command',
       );
-      askGroup(this.#group, 'SIGTERM');
     }
-    if (now < killAt) {
-      this.#cancelWatch = systemClock.setTimer(Math.min(killAt, now + 50), () => this.#watch());
+    const killInMs = this.#leftMs() - settings.killMarginMs;
+    if (killInMs > 0) {
+      this.#cancelWatch = systemClock.setTimer(now + Math.min(killInMs, 50), () => this.#watch());
       return;
     }
     signalGroup(this.#group, 'SIGKILL');
@@ -177,8 +182,8 @@ export class Guard {
       this.#options.logger.error({ group: this.#group.id }, 'killed the command');
     }
     if (this.#isSilent()) {
-      this.#options.logger.error({}, 'killed the supervisor');
       this.#supervisor.kill('SIGKILL');
+      this.#options.logger.error({}, 'killed the supervisor');
       return;
     }
     // It has killed the group itself a moment ago and waits for its end, or is about to fall silent.
@@ -189,24 +194,32 @@ export class Guard {
   async #succeed(): Promise<void> {
     const { logger, settings } = this.#options;
     const { signalCode, exitCode } = this.#supervisor;
-    logger.error({ signal: signalCode, exitCode }, 'the supervisor died');
     const term = this.#term;
-    if (this.#group !== undefined) await this.#endGroup(this.#group, term?.until ?? 0);
+    const ending = this.#group === undefined ? undefined : this.#endGroup(this.#group);
+    logger.error({ signal: signalCode, exitCode }, 'the supervisor died');
+    await ending;
     if (term === undefined) return;
     const isOver = await this.#control.testify(
       term.token,
       'testimony',
       'its supervisor died',
-      term.until + settings.killMarginMs,
+      term.until.mono + settings.killMarginMs,
     );
     logger.info({ token: term.token, isOver }, 'testified');
   }
 
-  async #endGroup(group: Group, until: number): Promise<void> {
+  async #endGroup(group: Group): Promise<void> {
     const { settings } = this.#options;
+    const graceEndsAt = systemClock.mono() + settings.graceMs;
     askGroup(group, 'SIGTERM');
-    const killAt = Math.min(systemClock.mono() + settings.graceMs, until - settings.killMarginMs);
-    const cancel = systemClock.setTimer(killAt, () => signalGroup(group, 'SIGKILL'));
+    let cancel = (): void => {};
+    const killWhenDue = (): void => {
+      const now = systemClock.mono();
+      const dueInMs = Math.min(graceEndsAt - now, this.#leftMs() - settings.killMarginMs);
+      if (dueInMs <= 0) signalGroup(group, 'SIGKILL');
+      else cancel = systemClock.setTimer(now + Math.min(dueInMs, 250), killWhenDue);
+    };
+    killWhenDue();
     await groupGone(group);
     cancel();
   }

@@ -1,10 +1,11 @@
 import { constants } from 'node:os';
-import { systemClock } from '../core/clock.ts';
+import { type Instant, onBothClocks, systemClock } from '../core/clock.ts';
 import { SingletonLockController } from '../core/controller.ts';
 import { deferred } from '../core/deferred.ts';
 import { isLockdError, messageOf } from '../core/errors.ts';
 import { type Logger, withFields } from '../core/log.ts';
 import { type ControllerOptions, settleOptions } from '../core/options.ts';
+import { leftMs } from '../core/runtime.ts';
 import type { Term } from '../core/term.ts';
 import type { DatabaseOptions } from '../postgres/connection.ts';
 import { postgresStore } from '../postgres/store.ts';
@@ -57,7 +58,8 @@ class Supervisor {
   #isImpatient = false;
   #isOver = false;
   #hasLostGuard = false;
-  #until = 0;
+  /** The end of the lease, on both clocks. */
+  #until: Instant = { mono: 0, boot: 0 };
   #guardHeardAt = systemClock.mono();
 
   constructor(settings: SuperviseSettings, channel: GuardChannel, logger: Logger) {
@@ -77,7 +79,7 @@ class Supervisor {
           start: async () => {},
           stop: async () => {},
           vouch: (token, until) => {
-            this.#until = until;
+            this.#until = onBothClocks(until);
             channel.send({ is: 'vouch', token: String(token), until });
           },
         },
@@ -89,7 +91,10 @@ class Supervisor {
     const { guardSilenceMs } = this.#settings;
     this.#channel.onMessage((message) => this.#hear(message));
     this.#channel.onEnd(() => this.#loseGuard('died'));
-    const watch = setInterval(() => this.#watchGuard(), guardSilenceMs / 4);
+    const watch = setInterval(() => {
+      this.#watchGuard();
+      this.#watchLease();
+    }, guardSilenceMs / 4);
     try {
       await this.#controller.whileActive((term) => this.#runCommand(term));
     } catch (error) {
@@ -146,9 +151,9 @@ class Supervisor {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#hasLostGuard = true;
-    this.#logger.error({ how }, 'lost the guard, ends the command');
     this.#control.cut();
     this.stop('SIGTERM');
+    this.#logger.error({ how }, 'lost the guard, ends the command');
   }
 
   #watchGuard(): void {
@@ -159,6 +164,16 @@ class Supervisor {
     setTimeout(() => {
       if (isSilent()) this.#loseGuard('fell silent');
     }, 50);
+  }
+
+  /** After a suspend the boot-time clock says that the lease is over before any timer does. */
+  #watchLease(): void {
+    if (this.#running !== undefined && this.#killInMs() <= 0) signalGroup(this.#running, 'SIGKILL');
+  }
+
+  /** A little before the guard would do it. */
+  #killInMs(): number {
+    return leftMs(this.#until, systemClock) - this.#settings.killMarginMs * 1.5;
   }
 
   async #runCommand(term: Term): Promise<void> {
@@ -186,9 +201,10 @@ class Supervisor {
       await this.#endGroup(stub);
       const hasRun = this.#running !== undefined;
       if (hasRun && this.#isAskedToStop) this.#exitCode = await exited.promise;
+      // Said only when it is known: the guard forgets the group then.
+      this.#channel.send({ is: 'gone', group: stub.group.id });
     } finally {
       this.#running = undefined;
-      this.#channel.send({ is: 'gone', group: stub.group.id });
     }
   }
 
@@ -208,20 +224,21 @@ class Supervisor {
 
   /** TERM, grace, KILL; the KILL falls before the lease can be anybody else's. */
   async #endGroup({ group }: Stub): Promise<void> {
-    const { graceMs, killMarginMs } = this.#settings;
+    const { graceMs } = this.#settings;
     const askedAt = systemClock.mono();
     askGroup(group, this.#stopSignal);
     let cancel = (): void => {};
     this.#killWhenDue = (): void => {
       cancel();
       // While work is finishing beats go on and move the end of the lease.
-      const dueAt = Math.min(askedAt + graceMs, this.#until - killMarginMs);
-      if (systemClock.mono() < dueAt && !this.#isImpatient) {
-        cancel = systemClock.setTimer(dueAt, this.#killWhenDue);
+      const now = systemClock.mono();
+      const dueInMs = Math.min(askedAt + graceMs - now, this.#killInMs());
+      if (dueInMs > 0 && !this.#isImpatient) {
+        cancel = systemClock.setTimer(now + Math.min(dueInMs, 250), this.#killWhenDue);
         return;
       }
-      this.#logger.warn({ group: group.id }, 'killed the command');
       signalGroup(group, 'SIGKILL');
+      this.#logger.warn({ group: group.id }, 'killed the command');
     };
     this.#killWhenDue();
     await groupGone(group);

@@ -56,7 +56,7 @@ export function witnessProcess(
       forked.once('exit', (exitCode, signal) => {
         if (child === forked) logger.warn({ exitCode, signal }, 'lost the witness');
       });
-      tell(forked, {
+      introduce(forked, {
         is: 'begin',
         host: { pid: process.pid, started },
         candidate,
@@ -93,6 +93,18 @@ function spawned(child: ChildProcess): Promise<void> {
       ),
     );
   });
+}
+
+function introduce(child: ChildProcess, message: ToWitness): void {
+  try {
+    tell(child, message);
+  } catch (cause) {
+    throw new LockdError(
+      'LOCKD_GUARD',
+      'Expected `connection` to hold plain data with `guard: true`: it travels to another process. Leave functions out.',
+      { cause },
+    );
+  }
 }
 
 function tell(child: ChildProcess, message: ToWitness): void {

@@ -11,8 +11,16 @@ export interface Server {
   readonly backend: number;
 }
 
-/** Refuses servers on which the protocol would not hold. */
+/** Refuses servers and connections on which the protocol would not hold. */
 export async function checkServer(session: Session, settings: SessionSettings): Promise<Server> {
+  const server = await checkKind(session);
+  if (server.backend !== session.announcedBackend)
+    await refuseTransactionPooling(session, settings);
+  return server;
+}
+
+/** Refuses what is not a primary of a PostgreSQL that is new enough. */
+export async function checkKind(session: Session): Promise<Server> {
   const { rows } = await session.bounded(
     `select version(), current_setting('server_version_num')::int as number,
             pg_is_in_recovery() as is_replica, pg_backend_pid() as backend`,
@@ -39,7 +47,6 @@ export async function checkServer(session: Session, settings: SessionSettings): 
       'This server is a replica: it grants advisory locks and cannot keep a lease. Connect to the primary.',
     );
   }
-  if (backend !== session.announcedBackend) await refuseTransactionPooling(session, settings);
   return { backend };
 }
 

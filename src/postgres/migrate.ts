@@ -1,4 +1,5 @@
 import { LockdError } from '../core/errors.ts';
+import { checkKind } from './checks.ts';
 import { type DatabaseOptions, settleDatabase } from './connection.ts';
 import { type Migration, shippedMigrations } from './migrations.ts';
 import { pin, visitPins } from './pins.ts';
@@ -24,6 +25,7 @@ export async function migrate(
   const { config, schema } = settleDatabase(options);
   const settings = { config, applicationName: 'lockd:migrate', timeoutMs, signal };
   return Session.prepared(settings, async (session) => {
+    await checkKind(session);
     const migrated = await apply(session, schema, await shippedMigrations());
     await session.close();
     return migrated;

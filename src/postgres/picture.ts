@@ -111,7 +111,7 @@ async function namesElsewhere(
 
 const statement = (schema: string): string => `
 with advisory as materialized (
-  select l.classid as class, l.objid::bigint::integer as object, l.granted, a.pid,
+  select l.classid as class, l.objid::bigint as object, l.granted, a.pid,
          json_build_object(
            'backend', l.pid, 'isGranted', l.granted, 'user', a.usename,
            'applicationName', a.application_name, 'address', host(a.client_addr),

@@ -197,8 +197,10 @@ describe('a mark', () => {
     server.isDown = true;
     link.start(() => {});
     await settle();
-    const mark = link.testify(6n, 'confession', 'stopped', clock.mono() + 10_000);
-    await link.stop();
+    const mark = link.testify(6n, 'confession', 'stopped', clock.mono() + 1_000_000);
+    const stopped = link.stop();
+    await clock.advance(10_000); // as long as a connection may take, and no longer
+    await stopped;
     expect(await mark).toBe(false);
   });
 

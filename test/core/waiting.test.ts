@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { deferred } from '../../src/core/deferred.ts';
+import { LockdError } from '../../src/core/errors.ts';
 import type { Term } from '../../src/core/term.ts';
 import { settle } from '../support/fake-clock.ts';
 import { setup, trustMs } from './controllers.ts';
@@ -7,6 +8,16 @@ import { setup, trustMs } from './controllers.ts';
 const reason = new Error('enough');
 
 describe('whenActive', () => {
+  test('does not wait for a start that was refused', async () => {
+    const { store, add } = setup();
+    const refusal = new LockdError('LOCKD_SCHEMA_MISSING', 'migrate first');
+    store.openSeat = () => Promise.reject(refusal);
+    const one = add();
+    const waiting = expect(one.whenActive()).rejects.toMatchObject({ code: 'LOCKD_STOPPED' });
+    await expect(one.start()).rejects.toBe(refusal);
+    await waiting;
+  });
+
   test('resolves with the term at once while the gate is open', async () => {
     const { add } = setup();
     const one = add();
@@ -246,4 +257,25 @@ test('a term is frozen, and over for good once it has ended', async () => {
     code: 'LOCKD_LOST',
     message: expect.stringContaining('session-lost'),
   });
+});
+
+test('no work begins under a gate that has closed while its term was handed over', async () => {
+  const { clock, add } = setup();
+  const one = add();
+  await one.start();
+  const begun: boolean[] = [];
+  const done = new AbortController();
+  const worked = one.whileActive(
+    (term) => {
+      begun.push(term.isActive());
+    },
+    { signal: done.signal },
+  );
+  const ended = expect(worked).rejects.toBe(reason);
+  void one.resign(); // in the same turn, between the term and its work
+  await clock.advance(1_000);
+  done.abort(reason);
+  await clock.advance(1_000);
+  await ended;
+  expect(begun).not.toContain(false);
 });

@@ -51,7 +51,9 @@ export function retreat(state: State, error: unknown, now: Moment, rules: Rules)
   const failures = state.failures + 1;
   const waitMs = reconnectWaitMs(failures, rules.reconnectMaxMs, now.random);
   // A server that lets nobody in waits for those who are in: for our control session, too.
-  const isClosing = isLockdError(error) && error.code === 'LOCKD_UNAVAILABLE';
+  // And where one connection was cut off in silence, the other one will not have fared better.
+  const isDoubtful =
+    isLockdError(error) && ['LOCKD_UNAVAILABLE', 'LOCKD_TIMEOUT'].includes(error.code);
   return first(
     [
       {
@@ -61,7 +63,7 @@ export function retreat(state: State, error: unknown, now: Moment, rules: Rules)
         error,
         fields: { failures, nextWaitMs: Math.round(waitMs), reason: messageOf(error) },
       },
-      ...(isClosing ? [reconnectControl] : []),
+      ...(isDoubtful ? [reconnectControl] : []),
     ],
     settled(coolFor({ ...state, failures }, now, waitMs)),
   );

@@ -113,7 +113,7 @@ export type Event =
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** What is to be done, in this order. One place runs them: `effects.ts`. */
+/** What is to be done, in this order. One place runs them: `runtime.ts`. */
 export type Effect =
   | { readonly do: 'open-seat'; readonly seat: number }
   | { readonly do: 'destroy-seat' }

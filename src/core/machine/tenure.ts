@@ -157,6 +157,8 @@ export const lose = (
     },
     { do: 'end-term', reason, cause },
     { do: 'destroy-seat' },
+    // Silence on one connection is not likely to be the silence of that connection alone.
+    ...(reason === 'deadline-passed' ? [reconnectControl] : []),
   );
 
 const ending = (
@@ -198,6 +200,7 @@ function giveUpIfForced(state: State, phase: Draining): Transition {
 }
 
 const halt: Effect = { do: 'halt' };
+const reconnectControl: Effect = { do: 'reconnect-control' };
 
 /** All work in flight has finished; only now may anybody be told that this term is over. */
 export function drained(state: State, now: Moment, rules: Rules): Transition {
@@ -244,7 +247,7 @@ export function released(
   rules: Rules,
 ): Transition {
   const confession = isMarked ? [] : [confess(phase, rules)];
-  const control: Effect[] = phase.reason === 'server-shutdown' ? [{ do: 'reconnect-control' }] : [];
+  const control: Effect[] = phase.reason === 'server-shutdown' ? [reconnectControl] : [];
   // A pause before campaigning again: whoever waits shall have the seat, not we once more.
   const next = state.isWanted ? coolFor(state, now, rules.firstWaitMs) : finish(state);
   return first([...confession, { do: 'left', token: phase.token }, ...control], next);

@@ -123,7 +123,7 @@ describe('a call that is not answered in time', () => {
     expect(driver.state.call?.kind).toBe(kind);
     expect(driver.elapse(boundMs - 1)).toEqual([]);
     const effects = driver.elapse(1);
-    expect(deeds(effects)).toEqual(['destroy-seat', 'settle']);
+    expect(deeds(effects)).toEqual(['reconnect-control', 'destroy-seat', 'settle']);
     expect(only(effects, 'warn').error).toMatchObject({ code: 'LOCKD_TIMEOUT' });
     expect(driver.state.seat).toBeGreaterThan(seat);
   });
@@ -132,7 +132,7 @@ describe('a call that is not answered in time', () => {
     const driver = new Driver().toInherit();
     driver.elapse(2_000 / 3 + 1);
     expect(driver.state.call?.kind).toBe('read');
-    expect(deeds(driver.elapse(5_000))).toEqual(['destroy-seat']);
+    expect(deeds(driver.elapse(5_000))).toEqual(['reconnect-control', 'destroy-seat']);
     expect(driver.phase.is).toBe('cooling');
   });
 

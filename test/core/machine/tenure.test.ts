@@ -26,7 +26,7 @@ describe('beats', () => {
     expect(only(effects, 'vouch').until).toBe(sentAt + rules.ttlMs);
     driver.tick(); // the next beat, never answered
     expect(deeds(driver.elapse(sentAt + trustMs - driver.now.mono - 1))).not.toContain('end-term');
-    expect(deeds(driver.elapse(1))).toEqual(['end-term', 'destroy-seat']);
+    expect(deeds(driver.elapse(1))).toEqual(['end-term', 'destroy-seat', 'reconnect-control']);
   });
 
   test('a beat is given until the deadline of the last one, and no shorter', () => {
@@ -84,7 +84,9 @@ describe('a term is lost', () => {
     driver.tick();
     driver.log.length = 0;
     happen(driver);
-    expect(deeds(driver.log)).toEqual(['end-term', 'destroy-seat']);
+    expect(deeds(driver.log).slice(0, 2)).toEqual(['end-term', 'destroy-seat']);
+    // Where one connection fell silent, the other one is not trusted either.
+    expect(deeds(driver.log).includes('reconnect-control')).toBe(reason === 'deadline-passed');
     expect(driver.phase).toMatchObject({ is: 'draining', reason, isSeated: false });
     expect(driver.state.call).toBeUndefined();
   });
@@ -102,7 +104,7 @@ describe('a term is lost', () => {
       driver.tick();
       driver.pass(trustMs - rules.heartbeatMs);
       const effects = driver.hear(is === 'beaten' ? { is, isKept: true } : { is, error });
-      expect(deeds(effects)).toEqual(['end-term', 'destroy-seat']);
+      expect(deeds(effects)).toEqual(['end-term', 'destroy-seat', 'reconnect-control']);
       expect(driver.phase).toMatchObject({ is: 'draining', reason: 'deadline-passed' });
     },
   );
