@@ -1,6 +1,6 @@
 /** Process groups and proofs of death. A signal 0 proves nothing: a zombie still answers it. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
 interface Facts {
@@ -15,9 +15,12 @@ const hasProc = process.platform === 'linux';
 
 /** What lives under this pid; undefined when nothing does, or only a zombie. */
 export function factsOf(pid: number): Facts | undefined {
-  const facts = hasProc ? fromProc(pid) : fromPs(['-p', String(pid)])[0];
+  const facts = look(pid);
   return facts?.isZombie === true ? undefined : facts;
 }
+
+const look = (pid: number): Facts | undefined =>
+  hasProc ? fromProc(pid) : fromPs(['-p', String(pid)])[0];
 
 /** A process group, told from a later one of the same number by its leader. */
 export interface Group {
@@ -27,19 +30,18 @@ export interface Group {
 
 export const groupOf = (id: number): Group => ({ id, started: factsOf(id)?.started });
 
-/** Everybody in the group that still lives. */
+/** Everybody in the group that still lives, as far as one look at a moving picture can tell. */
 export const membersOf = (group: Group): readonly Facts[] =>
-  lookAt(group).filter(({ isZombie }) => !isZombie);
+  isStrangers(group) ? [] : newcomers(group, new Set()).filter(({ isZombie }) => !isZombie);
 
-/** Everybody in the group, zombies included, as far as one look at a moving picture can tell. */
-function lookAt(group: Group): readonly Facts[] {
-  if (isStrangers(group)) return [];
-  const everybody = hasProc
-    ? readdirSync('/proc')
-        .filter((entry) => /^\d+$/.test(entry))
-        .map((entry) => fromProc(Number(entry)))
-    : fromPs(['-A']);
-  return everybody.filter((facts): facts is Facts => facts?.group === group.id);
+/** The group's members, zombies included, among the processes not yet seen; now they are. */
+function newcomers(group: Group, seen: Set<number>): readonly Facts[] {
+  const strange = (pid: number): boolean => !seen.has(pid);
+  const found = hasProc
+    ? pidsInProc().filter(strange).map(fromProc)
+    : fromPs(['-A']).filter(({ pid }) => strange(pid));
+  for (const facts of found) if (facts !== undefined) seen.add(facts.pid);
+  return found.filter((facts): facts is Facts => facts?.group === group.id);
 }
 
 /** While one member is there its number is not given out again: another leader, another group. */
@@ -75,25 +77,43 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
 /**
  * Resolves when no member of the group is left but zombies. Nobody tells about strangers' deaths.
  *
- * A look that finds nobody proves nothing: who hands on to a child and exits while we read is missed,
- * and so is the child. The kernel knows the group at one stroke, but counts zombies. So it is gone
- * when the kernel knows nobody, or when two looks in a row find the same zombies and nobody else.
+ * The kernel knows the group at one stroke, but counts zombies, which may lie for seconds before
+ * anybody reaps them. So where it still knows somebody, everybody is looked at.
+ *
+ * @param exited Resolves when the leader has been reaped, where it is our own child: a reason to look.
  */
-export async function groupGone(group: Group): Promise<void> {
+export async function groupGone(group: Group, exited?: Promise<unknown>): Promise<void> {
   const leader = factsOf(group.id);
-  let members: readonly Facts[] = leader === undefined ? [] : [leader];
-  let zombies = '';
+  let living: readonly Facts[] = leader === undefined ? [] : [leader];
   for (let waitMs = 1; isKnown(group); waitMs = Math.min(50, waitMs * 1.3)) {
     // While one of those we know lives there is no need to look at everybody.
-    members = members.filter(isAlive);
-    if (members.length === 0) {
+    living = living.filter(isAlive);
+    if (living.length === 0) {
       const seen = lookAt(group);
-      members = seen.filter(({ isZombie }) => !isZombie);
-      const dead = members.length > 0 ? '' : seen.map(({ pid }) => pid).join();
-      if (dead !== '' && dead === zombies) return;
-      zombies = dead;
+      if (seen === 'only zombies') return;
+      living = seen;
     }
-    await pause(waitMs);
+    const paused = pause(waitMs);
+    await (living[0]?.pid === group.id ? Promise.race([paused, exited ?? paused]) : paused);
+  }
+}
+
+/**
+ * One look at everybody proves nothing: who hands on to a child and exits while we read is missed, and
+ * so is the child. But a zombie has no more children. So when zombies were all we met, nobody has
+ * joined them since, and they lie there still (so whoever did join would lie there, too), it is over.
+ */
+function lookAt(group: Group): 'only zombies' | readonly Facts[] {
+  const seen = new Set<number>();
+  const zombies: Facts[] = [];
+  for (;;) {
+    const met = newcomers(group, seen);
+    const living = met.filter(({ isZombie }) => !isZombie);
+    if (living.length > 0) return living;
+    zombies.push(...met);
+    if (met.length > 0) continue;
+    const lieStill = zombies.every(({ pid, started }) => look(pid)?.started === started);
+    return zombies.length > 0 && lieStill ? 'only zombies' : [];
   }
 }
 
@@ -106,11 +126,19 @@ function isKnown(group: Group): boolean {
   }
 }
 
+const pidsInProc = (): readonly number[] =>
+  readdirSync('/proc').map(Number).filter(Number.isInteger);
+
+// Read into one buffer: a look at everybody stands between a crash and the successor.
+const stat = Buffer.alloc(1024);
+
 function fromProc(pid: number): Facts | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const file = openSync(`/proc/${pid}/stat`, 'r');
+    const length = readInto(file);
+    const text = stat.toString('latin1', 0, length);
     // The name, in parentheses, may hold anything; after it: state, parent, group, …
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     const [state, , group] = fields;
     if (state === undefined || state === 'X') return undefined;
     // A main thread that has left is a zombie while the other threads of its process work on.
@@ -118,6 +146,14 @@ function fromProc(pid: number): Facts | undefined {
     return { pid, group: Number(group), isZombie, started: fields[19] ?? '' };
   } catch {
     return undefined;
+  }
+}
+
+function readInto(file: number): number {
+  try {
+    return readSync(file, stat, 0, stat.length, 0);
+  } finally {
+    closeSync(file);
   }
 }
 

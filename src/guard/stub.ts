@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import { type Group, groupOf } from './group.ts';
 
@@ -17,9 +17,9 @@ export interface Stub {
   go(): void;
 }
 
-export function spawnStub(command: readonly string[], env: NodeJS.ProcessEnv): Promise<Stub> {
+export async function spawnStub(command: readonly string[], env: NodeJS.ProcessEnv): Promise<Stub> {
   const [file, ...args] = [
-    ...(hasParentDeathSignal() ? ['setpriv', '--pdeathsig', 'TERM'] : []),
+    ...((await hasParentDeathSignal()) ? ['setpriv', '--pdeathsig', 'TERM'] : []),
     'sh',
     '-c',
     script,
@@ -45,12 +45,16 @@ export function spawnStub(command: readonly string[], env: NodeJS.ProcessEnv): P
   });
 }
 
-let parentDeathSignal: boolean | undefined;
+let parentDeathSignal: Promise<boolean> | undefined;
 
-/** The kernel itself sends TERM, more than once even, when the supervisor dies. util-linux; asked once. */
-function hasParentDeathSignal(): boolean {
-  parentDeathSignal ??=
-    process.platform === 'linux' &&
-    spawnSync('setpriv', ['--pdeathsig', 'TERM', 'true'], { stdio: 'ignore' }).status === 0;
+/**
+ * The kernel itself sends TERM, more than once even, when the supervisor dies. util-linux; asked once,
+ * best while nobody waits for the command.
+ */
+export function hasParentDeathSignal(): Promise<boolean> {
+  parentDeathSignal ??= new Promise((resolve) => {
+    if (process.platform !== 'linux') resolve(false);
+    else execFile('setpriv', ['--pdeathsig', 'TERM', 'true'], (error) => resolve(error === null));
+  });
   return parentDeathSignal;
 }

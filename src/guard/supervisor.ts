@@ -12,7 +12,7 @@ import { postgresStore } from '../postgres/store.ts';
 import { askGroup, type Group, groupGone, signalGroup } from './group.ts';
 import type { GuardChannel, ToSupervisor } from './messages.ts';
 import { PipeControl } from './pipe-control.ts';
-import { type Stub, spawnStub } from './stub.ts';
+import { hasParentDeathSignal, type Stub, spawnStub } from './stub.ts';
 
 /** Plain data: it travels from the guard to the supervisor. */
 export interface SuperviseSettings {
@@ -91,6 +91,7 @@ class Supervisor {
     const { guardSilenceMs } = this.#settings;
     this.#channel.onMessage((message) => this.#hear(message));
     this.#channel.onEnd(() => this.#loseGuard('died'));
+    void hasParentDeathSignal();
     const watch = setInterval(() => {
       this.#watchGuard();
       this.#watchLease();
@@ -198,7 +199,7 @@ class Supervisor {
       }
       const early = await Promise.race([exited.promise, ended(term)]);
       if (early !== undefined) this.#finish(early);
-      await this.#endGroup(stub);
+      await this.#endGroup(stub, exited.promise);
       const hasRun = this.#running !== undefined;
       if (hasRun && this.#isAskedToStop) this.#exitCode = await exited.promise;
       // Said only when it is known: the guard forgets the group then.
@@ -223,7 +224,7 @@ class Supervisor {
   }
 
   /** TERM, grace, KILL; the KILL falls before the lease can be anybody else's. */
-  async #endGroup({ group }: Stub): Promise<void> {
+  async #endGroup({ group }: Stub, exited: Promise<unknown>): Promise<void> {
     const { graceMs } = this.#settings;
     const askedAt = systemClock.mono();
     askGroup(group, this.#stopSignal);
@@ -241,7 +242,7 @@ class Supervisor {
       this.#logger.warn({ group: group.id }, 'killed the command');
     };
     this.#killWhenDue();
-    await groupGone(group);
+    await groupGone(group, exited);
     cancel();
     this.#killWhenDue = () => {};
   }

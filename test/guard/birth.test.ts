@@ -94,7 +94,7 @@ test.concurrent('whoever is killed while the command is being born, nothing of a
     await pause(Math.max(0, diesAt - now())); // the moment is what this is about
     signal(round % 2 === 0 ? leader.guard : await leader.supervisor, 'SIGKILL');
   }
-});
+}, 60_000);
 
 async function pair(shop: Workshop, settings?: RunSettings): Promise<[Run, Run]> {
   const first = shop.run('first');

@@ -1,6 +1,6 @@
 /** PASSIVE: from a session to the seat, from the seat to a term. */
 
-import type { AttemptAnswer, BidAnswer } from '../store.ts';
+import type { AttemptAnswer, BidAnswer, Notice } from '../store.ts';
 import { attemptWaitMs } from './backoff.ts';
 import { inherit, type Lease } from './lease.ts';
 import { callFor, finish, first, settled, stay } from './moves.ts';
@@ -156,13 +156,19 @@ export function wait(state: State, phase: Inheriting, now: Moment, rules: Rules)
   return now.mono >= phase.readAt ? read(state, phase.grantedAt, now, rules) : stay(state);
 }
 
-/** Something was told about the name. Never proof: a reason to read the row now. */
-export function noticed(state: State, now: Moment, rules: Rules): Transition {
+/**
+ * Something was told about the name. Never proof: a reason to look now. Told that the very term we
+ * wait for has ended we decide as if the row said so: the compare-and-set fails unless it does.
+ */
+export function noticed(state: State, notice: Notice, now: Moment, rules: Rules): Transition {
   const { phase, call } = state;
   if (phase.is !== 'inheriting') return stay(state);
-  return call === undefined
-    ? read(state, phase.grantedAt, now, rules)
-    : stay({ ...state, phase: { ...phase, isStale: true } });
+  if (call !== undefined) return stay({ ...state, phase: { ...phase, isStale: true } });
+  const { lease, grantedAt } = phase;
+  if (notice.kind === 'ended' && lease !== undefined && notice.token === lease.token) {
+    return decide(state, { ...lease, isEnded: true }, grantedAt, now, rules);
+  }
+  return read(state, grantedAt, now, rules);
 }
 
 function bid(state: State, lease: Lease, grantedAt: number, now: Moment, rules: Rules): Transition {

@@ -26,7 +26,8 @@
  *     (testimony).
  *  4. A takeover is a compare-and-set from the row its decision was based on, and a beat one on the
  *     token, each by the backend that holds the seat. So a late beat and a takeover exclude each
- *     other, and a late takeover finds another row.
+ *     other, and a late takeover finds another row. What a notice claims can be bid on for the same
+ *     reason: a row that does not say so refuses.
  *  5. The seat alone proves nothing: a server frees it early on a restart, a terminate, a reset or a
  *     clock step. It says who is next, wakes it at once, and keeps everyone else out of the way.
  *
@@ -122,7 +123,7 @@ function handle(state: State, event: Event, now: Moment, rules: Rules): Transiti
       const { kind, token, reason } = event.notice;
       const isOurs = phase.is === 'active' && token === phase.token;
       if (isOurs && kind === 'resign') return leave(state, phase, 'resigned', false, now, rules);
-      const heard = noticed(state, now, rules);
+      const heard = noticed(state, event.notice, now, rules);
       return reason === 'server-shutdown' && !isOurs
         ? { ...heard, effects: [...heard.effects, { do: 'probe' }] }
         : heard;

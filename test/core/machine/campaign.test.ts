@@ -144,25 +144,43 @@ describe('inheriting', () => {
 describe('a notice', () => {
   const notice = { kind: 'ended', token: 5n, reason: 'session-lost' } as const;
 
-  test('while inheriting is a reason to read the row now', () => {
+  test('that the term waited for has ended is bid on at once, in the row’s own terms', () => {
     const driver = new Driver().toInherit();
-    expect(deeds(driver.send({ is: 'noticed', notice }))).toEqual(['read']);
+    const [bid] = driver.send({ is: 'noticed', notice });
+    const { token, beat } = foreign;
+    expect(bid).toMatchObject({ do: 'takeover', bid: { token, beat, isEnded: true } });
+  });
+
+  test('is never proof: a claim that the row does not bear out is answered by another look', () => {
+    const driver = new Driver().toInherit();
+    driver.send({ is: 'noticed', notice });
+    const changed = { outcome: 'changed' } as const;
+    expect(deeds(driver.hear({ is: 'bid', answer: changed }))).toEqual(['read']);
+    expect(deeds(driver.hear({ is: 'read', lease: foreign }))).toEqual([]);
+    expect(driver.phase.is).toBe('inheriting');
+  });
+
+  test('of an end makes no history certain', () => {
+    const server = { ...foreign.server, timeline: '00000002' };
+    const driver = new Driver().toInherit({ ...foreign, server });
+    expect(deeds(driver.send({ is: 'noticed', notice }))).not.toContain('takeover');
+  });
+
+  test.each([
+    { ...notice, kind: 'unknown' } as const,
+    { ...notice, token: 4n },
+    { ...notice, token: undefined },
+  ])('of anything else is a reason to read the row now: $kind of $token', (other) => {
+    const driver = new Driver().toInherit();
+    expect(deeds(driver.send({ is: 'noticed', notice: other }))).toEqual(['read']);
   });
 
   test('during a read is a reason to read once more: it may have read too early', () => {
     const driver = new Driver().toInherit();
-    driver.send({ is: 'noticed', notice });
+    driver.send({ is: 'noticed', notice: { ...notice, kind: 'unknown' } });
     expect(driver.send({ is: 'noticed', notice })).toEqual([]);
     expect(deeds(driver.hear({ is: 'read', lease: foreign }))).toEqual(['read']);
     expect(deeds(driver.hear({ is: 'read', lease: foreign }))).toEqual([]);
-  });
-
-  test('is never proof: what it claims starts nobody', () => {
-    const driver = new Driver().toInherit();
-    driver.send({ is: 'noticed', notice });
-    driver.hear({ is: 'read', lease: foreign });
-    expect(driver.phase.is).toBe('inheriting');
-    expect(deeds(driver.log)).not.toContain('takeover');
   });
 
   test('while campaigning is left to the queue, which wakes sooner', () => {
