@@ -77,7 +77,10 @@ export async function gateCost(database, { isWanted, progress }) {
   return measured;
 }
 
-/** The median of three processes of each kind, some seconds after their start. */
+/**
+ * The median of three processes of each kind, some seconds after their start. Resident counts the
+ * runtime's binary in every process anew; own is what no other process shares; PSS divides the rest.
+ */
 export async function memory(database, { isWanted, progress }) {
   if (!isWanted('memory')) return undefined;
   progress('memory');
@@ -108,6 +111,7 @@ export async function memory(database, { isWanted, progress }) {
     rows.push({
       what,
       rss: median(sizes.map(({ rss }) => rss)),
+      own: median(sizes.map(({ own }) => own)),
       pss: median(sizes.map(({ pss }) => pss)),
     });
   }
@@ -126,7 +130,11 @@ async function ready(contender, word) {
 async function sizeOf(pid) {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
   const field = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) / 1024;
-  return { rss: field('Rss'), pss: field('Pss') };
+  return {
+    rss: field('Rss'),
+    own: field('Private_Clean') + field('Private_Dirty'),
+    pss: field('Pss'),
+  };
 }
 
 export function costsText({ statements, gate, memory }) {
@@ -149,14 +157,16 @@ export function costsText({ statements, gate, memory }) {
   }
   if (memory !== undefined) {
     const [bare] = memory;
-    const rows = memory.map(({ what, rss, pss }) => [
+    const counts = ['rss', 'own', 'pss'];
+    const rows = memory.map(({ what, ...sizes }) => [
       what,
-      rss.toFixed(1),
-      `+${(rss - bare.rss).toFixed(1)}`,
-      pss.toFixed(1),
-      `+${(pss - bare.pss).toFixed(1)}`,
+      ...counts.flatMap((count) => [
+        sizes[count].toFixed(1),
+        `+${(sizes[count] - bare[count]).toFixed(1)}`,
+      ]),
     ]);
-    parts.push(table(['memory, MB', 'RSS', 'over bare', 'PSS', 'over bare'], rows));
+    const head = ['RSS', 'own', 'PSS'].flatMap((count) => [count, 'over bare']);
+    parts.push(table(['memory, MB', ...head], rows));
   }
   return parts.join('\n\n');
 }
