@@ -6,7 +6,7 @@ import { openDatabase } from './database.ts';
 import { ExitCode } from './exit-codes.ts';
 import { createLog } from './log.ts';
 import type { RunOptions } from './options.ts';
-import { forwardedSignals, stopSignals } from './signals.ts';
+import { forwardedSignals, jobControlSignals, stopSignals } from './signals.ts';
 import type { SupervisorProgram } from './supervisor.ts';
 
 const ignore = (): void => {};
@@ -36,15 +36,14 @@ export async function run(name: string, command: string[], options: RunOptions):
   const forward = (signal: NodeJS.Signals): void => guard.forward(signal);
   for (const signal of stopSignals) process.on(signal, stop);
   for (const signal of forwardedSignals) process.on(signal, forward);
-  // Ctrl-Z would freeze the guard and not the supervisor, which lives in a session of its own.
-  process.on('SIGTSTP', ignore);
+  for (const signal of jobControlSignals) process.on(signal, ignore);
   try {
     const outcome = await guard.run();
     return outcome.is === 'exited' ? outcome.exitCode : ExitCode.lost;
   } finally {
     for (const signal of stopSignals) process.off(signal, stop);
     for (const signal of forwardedSignals) process.off(signal, forward);
-    process.off('SIGTSTP', ignore);
+    for (const signal of jobControlSignals) process.off(signal, ignore);
   }
 }
 
@@ -70,6 +69,6 @@ function settle(
     command,
     graceMs: grace,
     killMarginMs,
-    guardSilenceMs: Math.max(500, ttlMs / 4),
+    silenceMs: Math.max(500, ttlMs / 4),
   };
 }

@@ -3,3 +3,6 @@ export const stopSignals = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 
 /** These are the command's business. */
 export const forwardedSignals = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const;
+
+/** Ctrl-Z, say: they would freeze the guard and not the supervisor, which has a session of its own. */
+export const jobControlSignals = ['SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const;

@@ -28,9 +28,6 @@ export type Outcome =
   /** The supervisor died, and what it had started has been ended. */
   | { readonly is: 'lost' };
 
-/** A supervisor that answers no ping for this long is silent. */
-const silenceOf = (ttlMs: number): number => Math.max(500, ttlMs / 4);
-
 export class Guard {
   readonly #options: GuardOptions;
   readonly #control: ControlLink;
@@ -78,6 +75,8 @@ export class Guard {
     await this.#closed.promise;
     clearInterval(pings);
     this.#cancelWatch();
+    // Signalled like us while it was still loading its modules: it led nothing, and is over as asked.
+    if (this.#isStopping && this.#term === undefined) this.#exitCode ??= 0;
     if (this.#exitCode === undefined) await this.#succeed();
     await this.#control.stop();
     return this.#exitCode === undefined
@@ -137,7 +136,7 @@ export class Guard {
   }
 
   #isSilent(): boolean {
-    return systemClock.mono() - this.#heardAt > silenceOf(this.#options.settled.rules.ttlMs);
+    return systemClock.mono() - this.#heardAt > this.#options.settings.silenceMs;
   }
 
   #arm(): void {

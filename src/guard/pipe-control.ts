@@ -1,4 +1,5 @@
-import type { Control } from '../core/control.ts';
+import { systemClock } from '../core/clock.ts';
+import { type Control, pause } from '../core/control.ts';
 import { type Deferred, deferred } from '../core/deferred.ts';
 import type { Notice } from '../core/store.ts';
 import type { GuardChannel, WireNotice } from './messages.ts';
@@ -6,13 +7,16 @@ import type { GuardChannel, WireNotice } from './messages.ts';
 /** The supervisor's control session is the guard's: it is asked over the pipe. */
 export class PipeControl implements Control {
   readonly #channel: GuardChannel;
+  readonly #patienceMs: number;
   readonly #asked = new Map<number, Deferred<boolean>>();
   #lastId = 0;
   #isCut = false;
   #listener: (notice: Notice) => void = () => {};
 
-  constructor(channel: GuardChannel) {
+  /** @param patienceMs How long a mark that is being tried holds up the end. */
+  constructor(channel: GuardChannel, patienceMs: number) {
     this.#channel = channel;
+    this.#patienceMs = patienceMs;
   }
 
   start(hear: (notice: Notice) => void): void {
@@ -20,7 +24,10 @@ export class PipeControl implements Control {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#asked.values()].map(({ promise }) => promise));
+    const done = new AbortController();
+    const answers = [...this.#asked.values()].map(({ promise }) => promise);
+    const answered = Promise.all(answers).then(() => done.abort());
+    await Promise.race([answered, pause(systemClock, this.#patienceMs, done.signal)]);
   }
 
   reconnect(): void {

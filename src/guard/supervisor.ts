@@ -27,8 +27,8 @@ export interface SuperviseSettings {
   readonly graceMs: number;
   /** How long before the end of the lease the command is killed at the latest. */
   readonly killMarginMs: number;
-  /** The guard counts as dead after this silence. */
-  readonly guardSilenceMs: number;
+  /** Guard and supervisor count each other as dead after this silence. */
+  readonly silenceMs: number;
 }
 
 /**
@@ -69,33 +69,31 @@ class Supervisor {
       name: settings.options.name,
       instance: settings.instance,
     });
-    this.#control = new PipeControl(channel);
-    this.#controller = new SingletonLockController(
-      settleOptions({ ...settings.options, logger }, settings.instance),
-      {
-        store: postgresStore(settings.database),
-        control: this.#control,
-        witness: {
-          start: async () => {},
-          stop: async () => {},
-          vouch: (token, until) => {
-            this.#until = onBothClocks(until);
-            channel.send({ is: 'vouch', token: String(token), until });
-          },
+    const settled = settleOptions({ ...settings.options, logger }, settings.instance);
+    this.#control = new PipeControl(channel, settled.rules.connectTimeoutMs);
+    this.#controller = new SingletonLockController(settled, {
+      store: postgresStore(settings.database),
+      control: this.#control,
+      witness: {
+        start: async () => {},
+        stop: async () => {},
+        vouch: (token, until) => {
+          this.#until = onBothClocks(until);
+          channel.send({ is: 'vouch', token: String(token), until });
         },
       },
-    );
+    });
   }
 
   async run(): Promise<number | undefined> {
-    const { guardSilenceMs } = this.#settings;
+    const { silenceMs } = this.#settings;
     this.#channel.onMessage((message) => this.#hear(message));
     this.#channel.onEnd(() => this.#loseGuard('died'));
     void hasParentDeathSignal();
     const watch = setInterval(() => {
       this.#watchGuard();
       this.#watchLease();
-    }, guardSilenceMs / 4);
+    }, silenceMs / 4);
     try {
       await this.#controller.whileActive((term) => this.#runCommand(term));
     } catch (error) {
@@ -158,8 +156,8 @@ class Supervisor {
   }
 
   #watchGuard(): void {
-    const { guardSilenceMs } = this.#settings;
-    const isSilent = (): boolean => systemClock.mono() - this.#guardHeardAt > guardSilenceMs;
+    const { silenceMs } = this.#settings;
+    const isSilent = (): boolean => systemClock.mono() - this.#guardHeardAt > silenceMs;
     if (!isSilent()) return;
     // It may be us who slept: what the guard has sent meanwhile is heard first.
     setTimeout(() => {

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import {
@@ -14,6 +16,11 @@ import { TestProcess } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
 
 leakCheck();
+
+const hasPython = process.platform === 'linux' && spawnSync('python3', ['--version']).status === 0;
+
+const stateOf = (pid: number): string | undefined =>
+  /\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[1];
 
 test('a zombie answers a signal, and counts as gone', async () => {
   // A shell would reap it; what the shell has become does not.
@@ -59,6 +66,28 @@ test('a group that hands itself on from one process to the next is there, and he
   signalGroup(group, 'SIGKILL');
   expect(await gone).toBe('gone');
 });
+
+const headless = [
+  'import ctypes, threading, time',
+  'threading.Thread(target=time.sleep, args=(60,)).start()',
+  'print("headless", flush=True)',
+  'ctypes.CDLL(None).pthread_exit(None)',
+].join('\n');
+
+test.skipIf(!hasPython)(
+  'a process whose main thread has left lives on in its other threads',
+  async () => {
+    await using left = new TestProcess('python3', ['-c', headless]);
+    const group = groupOf(left.pid);
+    await left.line(/headless/);
+    await until(() => stateOf(left.pid) === 'Z', { describe: 'the kernel calls it a zombie' });
+    expect(membersOf(group)).toMatchObject([{ pid: left.pid }]);
+    const gone = groupGone(group).then(() => 'gone');
+    expect(await Promise.race([gone, pause(200, 'there')])).toBe('there');
+    signalGroup(group, 'SIGKILL');
+    expect(await gone).toBe('gone');
+  },
+);
 
 test('a process, or a group, of the same number that was started at another time is another one', async () => {
   await using other = shell('exec sleep 60');

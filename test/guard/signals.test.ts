@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { descendants } from '../../src/embedded/processes.ts';
 import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { signal } from '../support/run.ts';
+import { until } from '../support/wait.ts';
 import { openWorkshop } from '../support/workshop.ts';
 
 leakCheckOfFile();
@@ -104,4 +106,19 @@ test.concurrent('a grandchild that ignores TERM keeps the seat until it is gone'
   const gone = shop.lastClaim({ label: 'first', who: 'grandchild' });
   expect(gone - shop.lastClaim({ label: 'first', who: 'command' })).toBeGreaterThan(400);
   expect(next.at).toBeGreaterThan(gone);
+});
+
+test.concurrent('a service manager may signal every process at once, even while they still load', async () => {
+  await using shop = await openWorkshop(10_000);
+  const run = shop.run('only');
+  const [supervisor] = await until(
+    async () => {
+      const below = await descendants(run.process.pid);
+      return below.length > 0 ? below : undefined;
+    },
+    { describe: 'there is a supervisor' },
+  );
+  signal(run.process.pid, 'SIGTERM');
+  signal(supervisor as number, 'SIGTERM');
+  expect(await run.exit()).toBe(0);
 });
