@@ -1,0 +1,56 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { leakCheckOfFile } from '../support/leaks-of-file.ts';
+import { type Run, signal } from '../support/run.ts';
+import { now } from '../support/story.ts';
+import { until } from '../support/wait.ts';
+import { openWorkshop, type Workshop } from '../support/workshop.ts';
+
+leakCheckOfFile();
+
+/** Long: whatever ends the command much sooner was not a timer. */
+const ttlMs = 20_000;
+
+test.concurrent('a machine that slept past the lease has no command soon after it wakes', async () => {
+  await using shop = await openWorkshop(ttlMs);
+  const { run, sleep } = await leading(shop);
+  const wokeAt = sleep(ttlMs);
+  await until(async () => (await shop.commands()).length === 0, { describe: 'it was killed' });
+  expect(shop.lastClaim() - wokeAt).toBeLessThan(ttlMs / 2);
+  expect(run.logged('deadline-passed')).toBe(true);
+});
+
+test.concurrent('nor where the supervisor does not wake: the guard has the same two clocks', async () => {
+  await using shop = await openWorkshop(ttlMs);
+  const { run, sleep } = await leading(shop);
+  signal(await run.supervisor, 'SIGSTOP');
+  const wokeAt = sleep(ttlMs);
+  expect(await run.exit()).toBe(75);
+  expect(shop.lastClaim() - wokeAt).toBeLessThan(ttlMs / 2);
+  expect(run.logged('killed the command')).toBe(true);
+});
+
+test.concurrent('a nap shorter than the lease ends nothing', async () => {
+  await using shop = await openWorkshop(ttlMs);
+  const { sleep } = await leading(shop);
+  sleep(ttlMs / 4);
+  await shop.beats(2);
+  expect(shop.claims({ kind: 'SIGTERM' })).toEqual([]);
+  expect(await shop.terms()).toMatchObject([{ ended_by: null }]);
+});
+
+/** One whose command never ends by itself, on a machine that can be put to sleep. */
+async function leading(shop: Workshop): Promise<{ run: Run; sleep: (ms: number) => number }> {
+  const file = join(shop.folder, 'slept');
+  writeFileSync(file, '0');
+  const preload = new URL('../support/sleeper.js', import.meta.url);
+  const env = { SLEEPER_FILE: file, NODE_OPTIONS: `--import ${preload}` };
+  const run = shop.run('sleeper', { finishMs: 'never' }, { env, flags: ['--grace', '500ms'] });
+  await run.leads();
+  const sleep = (ms: number): number => {
+    writeFileSync(file, String(ms / 1000));
+    return now();
+  };
+  return { run, sleep };
+}
