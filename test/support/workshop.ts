@@ -79,20 +79,27 @@ export class Workshop implements AsyncDisposable {
     worker: Worker = {},
     { flags = [], url, command, env }: RunSettings = {},
   ): Run {
-    const words = command ?? [execPath, script, this.marker];
+    const words = command ?? this.command;
     const options = ['--ttl', `${this.ttlMs}ms`, '--label', label, ...flags];
     const process = startCli(['run', this.name, ...options, '--', ...words], {
-      env: {
-        DATABASE_URL: url ?? this.url,
-        WORKER: JSON.stringify({ label, ...worker }),
-        WORKER_CLAIMS: this.#claimsFile,
-        WORKER_MARKER: this.marker,
-        ...env,
-      },
+      env: { ...this.environment(label, worker), DATABASE_URL: url ?? this.url, ...env },
     });
     const run = new Run(label, process, (which) => this.claims(which));
     this.#runs.push(run);
     return run;
+  }
+
+  get command(): readonly string[] {
+    return [execPath, script, this.marker];
+  }
+
+  /** What the command has to know. */
+  environment(label: string, worker: Worker = {}): Readonly<Record<string, string>> {
+    return {
+      WORKER: JSON.stringify({ label, ...worker }),
+      WORKER_CLAIMS: this.#claimsFile,
+      WORKER_MARKER: this.marker,
+    };
   }
 
   get #claimsFile(): string {
