@@ -137,9 +137,47 @@ language sql volatile as $$
   returning l.beat
 $$;
 
--- The takeover: fence gate, then compare-and-set from exactly what the decision was based on.
--- The gate queues behind the fenced transactions that run and ahead of all that come, so it is
--- neither overtaken nor starved.
+-- The succession: compare-and-set from exactly what the decision was based on; null when the row says
+-- something else. It never branches, so that a call for a seat that does not exist changes nothing and
+-- leaves every plan made: standbys rehearse, because nobody leads while a plan is being made.
+create function lockd.succeed(
+  seat_id integer, seen_token bigint, seen_beat bigint, seen_ended boolean, highest_token bigint,
+  who uuid, who_label text, new_ttl_ms integer, new_heartbeat_ms integer
+) returns bigint
+language plpgsql volatile as $$
+declare
+  before lockd.lease;
+  granted bigint;
+begin
+  select l.* into before from lockd.lease l
+  where l.lock_id = seat_id and l.token = seen_token and l.beat = seen_beat
+    and (l.ended_at is not null) = seen_ended
+  for update;
+  update lockd.fence f
+  set token = greatest(f.token + 1, before.token + 1, highest_token + 1,
+                       floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+  where f.lock_id = before.lock_id
+  returning f.token into granted;
+  update lockd.lease l
+  set token = granted, beat = 0, ttl_ms = new_ttl_ms, heartbeat_ms = new_heartbeat_ms,
+      instance = who, label = who_label, acquired_at = clock_timestamp(), beat_at = clock_timestamp(),
+      ended_at = null, ended_by = null, ended_reason = null,
+      timeline = s.timeline, system_identifier = s.system_identifier, lock_class = s.lock_class
+  from lockd.seat s
+  where l.lock_id = before.lock_id and s.lock_id = before.lock_id;
+  update lockd.term t
+  set ended_at = before.beat_at, ended_by = 'takeover',
+      reason = case when before.instance = who then 'began anew' else 'fell silent' end
+  where t.lock_id = before.lock_id and t.token = seen_token and t.ended_at is null;
+  insert into lockd.term (lock_id, token, instance, label, started_at, gap_ms)
+  select before.lock_id, granted, who, who_label, clock_timestamp(),
+         extract(epoch from clock_timestamp() - coalesce(before.ended_at, before.beat_at)) * 1000
+  where before.lock_id is not null;
+  return granted;
+end $$;
+
+-- The takeover: fence gate, then succession. The gate queues behind the fenced transactions that run
+-- and ahead of all that come, so it is neither overtaken nor starved.
 create function lockd.takeover(
   seat_id integer, backend integer,
   seen_token bigint, seen_beat bigint, seen_ended boolean, highest_token bigint,
@@ -147,10 +185,6 @@ create function lockd.takeover(
 )
 returns table (status text, token bigint, blockers integer[])
 language plpgsql volatile as $$
-#variable_conflict use_column
-declare
-  before lockd.lease;
-  granted bigint;
 begin
   if pg_backend_pid() <> backend or not lockd.holds_seat(seat_id) then
     status := 'unseated';
@@ -160,32 +194,8 @@ begin
   perform set_config('lock_timeout', wait_ms::text, true);
   begin
     perform pg_advisory_xact_lock(lockd.class_key(lockd.fence_class()), seat_id);
-    select * into strict before from lockd.lease l where l.lock_id = seat_id for update;
-    if before.token <> seen_token or before.beat <> seen_beat
-       or (before.ended_at is not null) <> seen_ended then
-      status := 'changed';
-      return next;
-      return;
-    end if;
-    update lockd.fence f
-    set token = greatest(f.token + 1, before.token + 1, highest_token + 1,
-                         floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
-    where f.lock_id = seat_id
-    returning f.token into strict granted;
-    update lockd.lease l
-    set token = granted, beat = 0, ttl_ms = new_ttl_ms, heartbeat_ms = new_heartbeat_ms,
-        instance = who, label = who_label, acquired_at = clock_timestamp(), beat_at = clock_timestamp(),
-        ended_at = null, ended_by = null, ended_reason = null,
-        timeline = s.timeline, system_identifier = s.system_identifier, lock_class = s.lock_class
-    from lockd.seat s
-    where l.lock_id = seat_id and s.lock_id = seat_id;
-    update lockd.term t
-    set ended_at = before.beat_at, ended_by = 'takeover',
-        reason = case when before.instance = who then 'began anew' else 'fell silent' end
-    where t.lock_id = seat_id and t.token = seen_token and t.ended_at is null;
-    insert into lockd.term (lock_id, token, instance, label, started_at, gap_ms)
-    values (seat_id, granted, who, who_label, clock_timestamp(),
-            extract(epoch from clock_timestamp() - coalesce(before.ended_at, before.beat_at)) * 1000);
+    token := lockd.succeed(seat_id, seen_token, seen_beat, seen_ended, highest_token,
+                           who, who_label, new_ttl_ms, new_heartbeat_ms);
   exception when lock_not_available then
     status := 'blocked';
     blockers := array(
@@ -194,12 +204,37 @@ begin
     return next;
     return;
   end;
+  if token is null then
+    status := 'changed';
+    return next;
+    return;
+  end if;
   -- From here the server ends this session, and so frees the seat, when beats stop for a TTL.
   perform set_config('idle_session_timeout', new_ttl_ms::text, false);
-  perform lockd.tell(seat_id, 'taken', granted, null);
+  perform lockd.tell(seat_id, 'taken', token, null);
   status := 'taken';
-  token := granted;
   return next;
+end $$;
+
+-- Ends the sessions that hold up a takeover and names those this role may not end. Only who still
+-- stands in the way: a process id alone may be somebody else's by now. No error reaches the log.
+create function lockd.end_blockers(seat_id integer) returns integer[]
+language plpgsql volatile as $$
+declare
+  blocker integer;
+  refused integer[] := '{}';
+begin
+  for blocker in
+    select l.pid from lockd.advisory_locks(lockd.fence_class()) l
+    where l.object = seat_id and l.is_granted and l.mode = 'ShareLock'
+  loop
+    begin
+      perform pg_terminate_backend(blocker);
+    exception when insufficient_privilege then
+      refused := refused || blocker;
+    end;
+  end loop;
+  return refused;
 end $$;
 
 create function lockd.mark_ended(seat_id integer, whose bigint, marked_by text, why text) returns boolean
@@ -218,11 +253,15 @@ begin
 end $$;
 
 -- Confession and testimony: the mark without the seat. True also where the term is already over,
--- whoever said so: there is nothing left to say. Not durable by itself, as in a release below.
+-- whoever said so: there is nothing left to say. A testimony follows the death of a process, and need
+-- not be durable by itself, as in a release below; a confession follows the loss of a session, and so
+-- may be the last thing that a dying server hears.
 create function lockd.testify(seat_id integer, whose bigint, marked_by text, why text) returns boolean
 language plpgsql volatile as $$
 begin
-  perform set_config('synchronous_commit', 'off', true);
+  if marked_by = 'testimony' then
+    perform set_config('synchronous_commit', 'off', true);
+  end if;
   if lockd.mark_ended(seat_id, whose, marked_by, why) then
     perform lockd.tell(seat_id, 'ended', whose, why);
   end if;
@@ -247,8 +286,11 @@ end $$;
 -- The guard for a user's own transaction; call it first. The gate holds up a takeover until this
 -- transaction ends; the row lock makes REPEATABLE READ and SERIALIZABLE see a takeover that was
 -- committed after their snapshot (they fail with 40001 instead of reading the old token).
+-- With the owner's rights, because a row lock takes the right to update the row: who writes under a
+-- token needs no right to change one. Not for everybody: a caller learns the current token and holds
+-- up takeovers while its transaction lasts.
 create function lockd.fence(led text, mine bigint) returns void
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp as $$
 declare
   seat_id integer;
@@ -266,3 +308,5 @@ begin
       using errcode = 'LKD01', hint = 'Another instance leads. Roll back and stop working under this token.';
   end if;
 end $$;
+
+revoke execute on function lockd.fence(text, bigint) from public;

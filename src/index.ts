@@ -1,8 +1,9 @@
 /** The public face, and the only file that joins core and postgres. */
 import { SingletonLockController as CoreController } from './core/controller.ts';
-import { type ControllerOptions, settleOptions } from './core/options.ts';
+import { type Names, refuseUnknown } from './core/known.ts';
+import { type ControllerOptions, controllerOptions, settleOptions } from './core/options.ts';
 import { witnessProcess } from './guard/witness.ts';
-import type { DatabaseOptions } from './postgres/connection.ts';
+import { type DatabaseOptions, databaseOptions } from './postgres/connection.ts';
 import { postgresStore } from './postgres/store.ts';
 
 export { isLockdError, LockdError, type LockdErrorCode } from './core/errors.ts';
@@ -39,9 +40,17 @@ export interface SingletonLockOptions extends ControllerOptions, DatabaseOptions
   readonly guard?: boolean | undefined;
 }
 
+const known: Names<SingletonLockOptions> = {
+  ...controllerOptions,
+  ...databaseOptions,
+  migrate: true,
+  guard: true,
+};
+
 /** Leader election on PostgreSQL: see `ControllerOptions` and `DatabaseOptions`. */
 export class SingletonLockController extends CoreController {
   constructor(options: SingletonLockOptions) {
+    refuseUnknown(options, known);
     const settled = settleOptions(options);
     super(settled, {
       store: postgresStore(options),

@@ -11,8 +11,6 @@ export function exitCodeOf(error: unknown, { isAsking }: { isAsking: boolean }):
   switch (error.code) {
     case 'LOCKD_INVALID_OPTION':
       return ExitCode.usage;
-    case 'LOCKD_LOST':
-      return ExitCode.lost;
     case 'LOCKD_GUARD':
     case 'LOCKD_STOPPED':
     case 'LOCKD_STALE_TOKEN':

@@ -1,4 +1,4 @@
-/** The codes `lockd` exits with. Help, README and RUNBOOK quote the table below. */
+/** The codes `lockd` exits with. Help and RUNBOOK quote the table below. */
 export const ExitCode = {
   ok: 0,
   nobody: 1,
@@ -15,7 +15,7 @@ export type ExitName = keyof typeof ExitCode;
 
 /** `run` answers with its command's own code, or 128 + n where signal n ended it. */
 export const exitMeanings: Readonly<Record<ExitName, string>> = {
-  ok: 'done; status: every name asked for is led',
+  ok: 'done; status: NAME is led, or without NAME every name in use, and one at least',
   nobody: 'nobody leads; resign: there was nobody to ask',
   unknown: 'status, resign: could not tell (no answer in time, no database, no schema)',
   usage: 'the command line, a variable or an option is wrong',
@@ -29,12 +29,16 @@ export const exitMeanings: Readonly<Record<ExitName, string>> = {
 /** What a signal's exit code is, as shells count. */
 export const signalBase = 128;
 
+/** Each code and what it means, in order. */
+export const exitRows = (): (readonly [code: string, meaning: string])[] => [
+  ...Object.entries(ExitCode).map(
+    ([name, code]) => [String(code), exitMeanings[name as ExitName]] as const,
+  ),
+  ['other', "run: the command's own; 128 + n: signal n ended it"],
+];
+
 /** One line per code, for `--help`. */
-export function exitTable(): string {
-  const rows = Object.entries(ExitCode).map(
-    ([name, code]) => `  ${String(code).padEnd(5)}${exitMeanings[name as ExitName]}`,
-  );
-  return ['Exit codes:', ...rows, "  other: the command's own; 128 + n: signal n ended it"].join(
+export const exitTable = (): string =>
+  ['Exit codes:', ...exitRows().map(([code, meaning]) => `  ${code.padEnd(7)}${meaning}`)].join(
     '\n',
   );
-}

@@ -66,7 +66,7 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
 
   verb('status', 'who leads, who waits, since when, and what is wrong')
     .description(
-      'Who leads, who waits, since when, and what is wrong. Exits 0 if NAME is led (without NAME: if there are names and each is led), 1 if not, 2 if it could not tell.',
+      'Who leads, who waits, since when, and what is wrong. Exits 0 if NAME is led (without NAME: if each name in use is, and one at least), 1 if not, 2 if it could not tell. Unused is a name that nobody waits for and whose last leader was stopped in order, or has been silent for a day.',
     )
     .argument('[name]', 'only this one')
     .addHelpText(

@@ -5,16 +5,28 @@ import { ExitCode } from './exit-codes.ts';
 import type { CommonOptions } from './options.ts';
 import { cell, print, printJson, table } from './output.ts';
 
-/** `lockd status`: 0 if the name, or each of all names, is led; 1 if one is not, or there is none. */
+/** `lockd status`: 0 if the name, or each of those in use, is led; 1 if one is not, or there is none. */
 export function status(name: string | undefined, options: CommonOptions): Promise<number> {
   return visitDatabase(options, async ({ options: database, describe }) => {
     const names = await readStatus(database, name);
-    const isLed = names.length > 0 && names.every((one) => one.isLed);
+    const asked = name === undefined ? names.filter(isInUse) : names;
+    const isLed = asked.length > 0 && asked.every((one) => one.isLed);
     if (options.isJson) printJson({ isLed, names });
     else if (names.length > 0) print(statusText(names));
     else print(emptyText(name, describe));
     return isLed ? ExitCode.ok : ExitCode.nobody;
   });
+}
+
+/** So long after its last beat nobody is missed any more. */
+const forgottenMs = 24 * 60 * 60 * 1000;
+
+/** A name is never removed: what was stopped in order long ago must not be an alarm for ever. */
+export function isInUse({ isLed, leader, waiting, seat }: NameStatus): boolean {
+  if (isLed || waiting.length > 0 || seat !== undefined) return true;
+  if (leader === undefined) return false;
+  const isStopped = leader.state === 'ended' && leader.endedReason === 'stopped';
+  return !isStopped && leader.lastBeatAgeMs < forgottenMs;
 }
 
 const emptyText = (name: string | undefined, where: string): string =>
@@ -45,14 +57,16 @@ export function statusText(names: readonly NameStatus[]): string {
   return parts.join('\n\n');
 }
 
-function leaderRow({ name, readAt, leader, waiting }: NameStatus): string[] {
-  const nobody = [name, 'nobody', '-', '-', '-', '-', '-', '-', '-'];
+function leaderRow(status: NameStatus): string[] {
+  const { name, readAt, leader, waiting } = status;
+  const unused = isInUse(status) ? undefined : 'unused';
+  const nobody = [name, unused ?? 'nobody', '-', '-', '-', '-', '-', '-', '-'];
   if (leader === undefined) return [...nobody, `${waiting.length}`].map(cell);
   const { state, label, host, pid, token, since, lastBeatAgeMs, ttlMs } = leader;
   const isEnded = state === 'ended';
   return [
     name,
-    isEnded ? 'nobody' : state,
+    unused ?? (isEnded ? 'nobody' : state),
     isEnded ? `(was ${label})` : label,
     host ?? '?',
     `${pid ?? '?'}`,

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import { deferred } from './deferred.ts';
-import { messageOf } from './errors.ts';
+import { isLockdError, type LockdError, messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
 import { reconnectWaitMs } from './machine/backoff.ts';
 import type { Candidate, ControlSession, Notice, Store } from './store.ts';
@@ -8,6 +8,8 @@ import type { Candidate, ControlSession, Notice, Store } from './store.ts';
 /** Presence, notices and confessions: what a controller needs beside its seat. */
 export interface Control {
   start(hear: (notice: Notice) => void): void;
+  /** Once the first session was had or could not be: with what retrying cannot heal, if that is why. */
+  refusal?(): Promise<LockdError | undefined>;
   /** Marks the token ended, trying until `until` (monotonic ms). Resolves with whether it is over. */
   testify(
     token: bigint,
@@ -39,6 +41,7 @@ export class ControlLink implements Control {
   #session: ControlSession | undefined;
   #lost: (() => void) | undefined;
   #opened = deferred();
+  #answered = deferred<LockdError | undefined>();
   #marks = new Set<Promise<boolean>>();
 
   constructor(options: ControlLinkOptions) {
@@ -49,7 +52,12 @@ export class ControlLink implements Control {
     if (this.#running !== undefined) return;
     this.#stopping = new AbortController();
     this.#opened = deferred();
+    this.#answered = deferred();
     this.#running = this.#keepConnected(hear, this.#stopping.signal);
+  }
+
+  refusal(): Promise<LockdError | undefined> {
+    return this.#answered.promise;
   }
 
   testify(
@@ -78,6 +86,7 @@ export class ControlLink implements Control {
     }
     this.#stopping.abort();
     this.#opened.resolve(); // marks that wait for a session have nothing to wait for
+    this.#answered.resolve(undefined);
     await Promise.allSettled(this.#marks);
     this.#lost?.();
     await this.#running;
@@ -100,6 +109,7 @@ export class ControlLink implements Control {
         });
         this.#session = session;
         this.#opened.resolve();
+        this.#answered.resolve(undefined);
         logger.debug({ backend: session.backend }, 'registered');
         failures = 0;
         // stop() and reconnect() do not see a session that is still being made: both mark it lost.
@@ -109,6 +119,8 @@ export class ControlLink implements Control {
       } catch (error) {
         if (signal.aborted) break;
         failures += 1;
+        const isHopeless = isLockdError(error) && !error.isRetryable;
+        this.#answered.resolve(isHopeless ? error : undefined);
         if (failures === 1) logger.warn({ reason: messageOf(error) }, 'could not register');
       }
       session?.destroy();

@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events';
 import { type Control, ControlLink } from './control.ts';
-import { type Deferred, deferred } from './deferred.ts';
 import { LockdError, messageOf } from './errors.ts';
 import { Delivery } from './events.ts';
 import { Gate } from './gate.ts';
@@ -8,6 +7,7 @@ import { type Logger, withFields } from './log.ts';
 import { trustedUntil } from './machine/tenure.ts';
 import { Notices } from './notices.ts';
 import type { Settled } from './options.ts';
+import { beginRun, type Run } from './run.ts';
 import { leftMs, Runtime } from './runtime.ts';
 import type {
   ControllerEvents,
@@ -17,7 +17,7 @@ import type {
   LeaveOptions,
 } from './surface.ts';
 import type { Term } from './term.ts';
-import { eachTerm, nextTerm, whileActive } from './waiting.ts';
+import { eachTerm, nextTerm, type WaitOptions, whileActive } from './waiting.ts';
 import { Work } from './work.ts';
 
 /**
@@ -126,6 +126,8 @@ export class SingletonLockController
   }
 
   get state(): ControllerState {
+    // Also while work that a forced stop gave up on still runs.
+    if (this.#run === undefined) return 'stopped';
     const { phase } = this.#runtime.state;
     switch (phase.is) {
       case 'active':
@@ -133,8 +135,6 @@ export class SingletonLockController
       case 'draining':
       case 'releasing':
         return 'draining';
-      case 'stopped':
-        return this.#run === undefined ? 'stopped' : 'passive';
       default:
         return 'passive';
     }
@@ -146,22 +146,16 @@ export class SingletonLockController
   }
 
   /**
-   * Begins to campaign; settles after the first attempt, leading or not. A database that is down is
-   * no error: it keeps trying. Rejects with what retrying cannot heal (no schema, a replica, a
-   * transaction pooler, …), or `LOCKD_STOPPED`. Calling it again joins the first call; calling it
-   * while it stops starts anew afterwards.
+   * Begins to campaign; settles after the first attempt, leading or not, and the registration beside
+   * it. A database that is down is no error: it keeps trying. Rejects with what retrying cannot heal
+   * (no schema, no privilege, a transaction pooler, …), or `LOCKD_STOPPED`. Calling it again joins the
+   * first call; calling it while it stops starts anew afterwards.
    */
   start(): Promise<void> {
     const run = this.#run;
     if (run?.stopped !== undefined) return run.stopped.then(() => this.start());
     if (run !== undefined) return run.started;
-    const begun: Run = {
-      settled: deferred(),
-      halted: deferred(),
-      isCampaigning: false,
-      started: Promise.resolve(),
-      stopped: undefined,
-    };
+    const begun = beginRun();
     this.#run = begun;
     begun.started = this.#begin(begun);
     return begun.started;
@@ -192,16 +186,16 @@ export class SingletonLockController
   }
 
   /** Resolves with the term as soon as the gate is open; at once when it is. */
-  whenActive({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Term> {
-    return nextTerm(this, undefined, signal);
+  whenActive(options: WaitOptions = {}): Promise<Term> {
+    return nextTerm(this, undefined, options);
   }
 
   /**
    * Every term of this controller, one after the other, until it is stopped. The loop's body counts
    * as work in flight: the seat is kept until it asks for the next term.
    */
-  terms({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<Term, void, void> {
-    return eachTerm(this, this.#work, signal);
+  terms(options: WaitOptions = {}): AsyncGenerator<Term, void, void> {
+    return eachTerm(this, this.#work, options);
   }
 
   /**
@@ -211,9 +205,9 @@ export class SingletonLockController
    */
   whileActive(
     work: (term: Term) => Promise<void> | void,
-    { signal }: { signal?: AbortSignal | undefined } = {},
+    options: WaitOptions = {},
   ): Promise<void> {
-    return whileActive(this, this.#work, work, signal);
+    return whileActive(this, this.#work, work, options);
   }
 
   /** Counts a promise as work in flight: the seat is kept until it settles. Returns it. */
@@ -250,6 +244,11 @@ export class SingletonLockController
       run.isCampaigning = true;
       this.#runtime.dispatch({ is: 'start' });
       await run.settled.promise;
+      const refusal = await this.#refusal();
+      if (refusal === undefined) return;
+      this.#runtime.dispatch({ is: 'stop', isForced: false });
+      await run.halted.promise;
+      throw refusal;
     } catch (error) {
       if (run.stopped === undefined) {
         await this.#letGo();
@@ -257,6 +256,11 @@ export class SingletonLockController
       }
       throw error;
     }
+  }
+
+  /** Why there will be no control session. Not waited for where the seat has no session either. */
+  async #refusal(): Promise<LockdError | undefined> {
+    return this.#runtime.state.phase.is === 'cooling' ? undefined : this.#control.refusal?.();
   }
 
   async #end(run: Run): Promise<void> {
@@ -290,14 +294,4 @@ export class SingletonLockController
     if (phase.is !== 'active') return 0;
     return leftMs(trustedUntil(phase.trusted, this.#settled.rules), this.#settled.clock);
   }
-}
-
-interface Run {
-  /** The first attempt has been answered. */
-  readonly settled: Deferred<void>;
-  /** The machine has let go of everything. */
-  readonly halted: Deferred<void>;
-  isCampaigning: boolean;
-  started: Promise<void>;
-  stopped: Promise<void> | undefined;
 }

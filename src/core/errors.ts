@@ -16,10 +16,12 @@ export type LockdErrorCode =
   | 'LOCKD_UNCERTAIN' // the server answered with a warning where only a clean yes counts
   | 'LOCKD_LOST' // a term ended: the reason an aborted `term.signal` carries
   | 'LOCKD_STALE_TOKEN' // a fenced transaction carries an old token
+  | 'LOCKD_SERIALIZATION' // a fenced transaction has to begin again: it cannot tell whether it is stale
+  | 'LOCKD_NO_TRANSACTION' // a fence outside a transaction: it would protect nothing
   | 'LOCKD_UNKNOWN_NAME' // nobody has ever led this name here
   | 'LOCKD_DRAIN_OVERRUN' // work in flight goes on after its abort; the seat is kept
   | 'LOCKD_FENCE_BLOCKED' // fenced transactions hold up a takeover; `cause` names their backends
-  | 'LOCKD_GUARD'; // the guard process could not be started or was lost
+  | 'LOCKD_GUARD'; // the guard process could not be started
 
 const brand = Symbol.for('lockd.error');
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type Clock, systemClock } from './clock.ts';
 import { LockdError } from './errors.ts';
+import type { Names } from './known.ts';
 import { type Logger, silentLogger } from './log.ts';
 import type { Rules } from './machine/rules.ts';
 import type { Candidate } from './store.ts';
@@ -33,7 +34,7 @@ export interface ControllerOptions {
   readonly noticeIntervalMs?: number | undefined;
   /** The first wait in the server's queue. Default: 250 ms. */
   readonly firstWaitMs?: number | undefined;
-  /** The longest one. Default: the heartbeat, at most 2 000 ms. */
+  /** The longest one, a minute at most: vacuum waits for it. Default: the heartbeat or 2 000 ms. */
   readonly maxWaitMs?: number | undefined;
   /** By how much waits grow. Default: 1.5. */
   readonly waitFactor?: number | undefined;
@@ -49,6 +50,28 @@ export interface ControllerOptions {
   /** Uniform in [0, 1): jitter. */
   readonly random?: (() => number) | undefined;
 }
+
+export const controllerOptions: Names<ControllerOptions> = {
+  name: true,
+  label: true,
+  metadata: true,
+  ttlMs: true,
+  heartbeatMs: true,
+  marginMs: true,
+  drainTimeoutMs: true,
+  takeover: true,
+  fenceBlockers: true,
+  noticeIntervalMs: true,
+  firstWaitMs: true,
+  maxWaitMs: true,
+  waitFactor: true,
+  reconnectMaxMs: true,
+  connectTimeoutMs: true,
+  callTimeoutMs: true,
+  logger: true,
+  clock: true,
+  random: true,
+};
 
 /**
  * The sizes, and why. All durations in milliseconds.
@@ -80,7 +103,9 @@ export const defaults = {
   callTimeoutMs: 5_000,
 } as const;
 
-const longestMs = 24 * 60 * 60 * 1000;
+const aDay = { ms: 24 * 60 * 60 * 1000, inWords: 'a day' };
+/** For what others wait for: a standing attempt holds up vacuum, a hanging call the next one. */
+const aMinute = { ms: 60 * 1000, inWords: 'a minute' };
 
 export interface Settled {
   readonly candidate: Candidate;
@@ -119,6 +144,7 @@ export function settleOptions(
     'maxWaitMs',
     options.maxWaitMs ?? Math.min(heartbeatMs, defaults.maxWaitMs),
     1,
+    aMinute,
   );
   const waitFactor = options.waitFactor ?? defaults.waitFactor;
   expect(waitFactor >= 1 && waitFactor <= 10, '`waitFactor` to be from 1 to 10', waitFactor);
@@ -141,7 +167,7 @@ export function settleOptions(
       blockers: oneOf('fenceBlockers', options.fenceBlockers ?? 'report', ['report', 'terminate']),
       firstWaitMs: Math.min(
         maxWaitMs,
-        duration('firstWaitMs', options.firstWaitMs ?? defaults.firstWaitMs, 1),
+        duration('firstWaitMs', options.firstWaitMs ?? defaults.firstWaitMs, 1, aMinute),
       ),
       maxWaitMs,
       waitFactor,
@@ -149,13 +175,20 @@ export function settleOptions(
         'reconnectMaxMs',
         options.reconnectMaxMs ?? defaults.reconnectMaxMs,
         1,
+        aMinute,
       ),
       connectTimeoutMs: duration(
         'connectTimeoutMs',
         options.connectTimeoutMs ?? defaults.connectTimeoutMs,
         1,
+        aMinute,
       ),
-      callTimeoutMs: duration('callTimeoutMs', options.callTimeoutMs ?? defaults.callTimeoutMs, 1),
+      callTimeoutMs: duration(
+        'callTimeoutMs',
+        options.callTimeoutMs ?? defaults.callTimeoutMs,
+        1,
+        aMinute,
+      ),
       drainTimeoutMs: duration(
         'drainTimeoutMs',
         options.drainTimeoutMs ?? defaults.drainTimeoutMs,
@@ -210,10 +243,10 @@ function isText(text: string, longest: number): boolean {
   return length >= 1 && length <= longest && text.isWellFormed() && !/\p{Cc}/u.test(text);
 }
 
-function duration(option: string, value: number, leastMs: number): number {
+function duration(option: string, value: number, leastMs: number, longest = aDay): number {
   expect(
-    typeof value === 'number' && value >= leastMs && value <= longestMs,
-    `\`${option}\` to be from ${leastMs} ms to a day`,
+    typeof value === 'number' && value >= leastMs && value <= longest.ms,
+    `\`${option}\` to be from ${leastMs} ms to ${longest.inWords}`,
     value,
   );
   return value;

@@ -1,5 +1,6 @@
 import { type Clock, type Instant, instantOf } from './clock.ts';
 import type { Control } from './control.ts';
+import { isLockdError } from './errors.ts';
 import type { Logger } from './log.ts';
 import { initialState, step, wakeAt } from './machine/machine.ts';
 import type { Effect, EndReason, Event, SeatEvent, State } from './machine/protocol.ts';
@@ -125,7 +126,7 @@ export class Runtime {
         break;
       case 'terminate-blockers':
         this.#ask(
-          (seat) => seat.terminateBlockers(),
+          (seat) => seat.terminateBlockers().catch((error) => this.#tellBlockers(error)),
           () => ({ is: 'terminated' }),
         );
         break;
@@ -183,6 +184,14 @@ export class Runtime {
         logger[effect.level](effect.fields ?? {}, effect.message);
         break;
     }
+  }
+
+  /** Whom it may not end it waits for, as where they are only reported. */
+  #tellBlockers(error: unknown): void {
+    if (!isLockdError(error) || error.code !== 'LOCKD_FENCE_BLOCKED') throw error;
+    const { code, message: reason } = error;
+    const message = 'may not end what holds the takeover up';
+    this.#options.host.warn({ do: 'warn', code, message, error, fields: { reason } });
   }
 
   #openSeat(seat: number): void {

@@ -50,7 +50,10 @@ export interface SeatSession {
   beat(token: bigint): Promise<boolean>;
   /** Commits the mark, then frees the seat and tells. False when there was nothing of ours to mark. */
   release(token: bigint, reason: string): Promise<boolean>;
-  /** Ends the backends that hold up a takeover at the fence gate. */
+  /**
+   * Ends the backends that hold up a takeover at the fence gate. Those it may not end it leaves, and
+   * rejects with `LOCKD_FENCE_BLOCKED`, which says why; the session is none the worse for it.
+   */
   terminateBlockers(): Promise<void>;
   /** Cuts the connection without a word. May be called twice. */
   destroy(): void;

@@ -4,7 +4,10 @@ import type { Witness } from './runtime.ts';
 import type { Store } from './store.ts';
 import type { Term } from './term.ts';
 
-/** `draining`: the gate is closed and work in flight is finishing. */
+/**
+ * `draining`: the gate is closed and work in flight is finishing. `stopped`: not started, or stop()
+ * has settled; forced, it may have given up on work that still runs.
+ */
 export type ControllerState = 'passive' | 'active' | 'draining' | 'stopped';
 
 /** The leader as a standby last saw it. */

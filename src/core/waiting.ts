@@ -1,15 +1,26 @@
 import type { SingletonLockController } from './controller.ts';
 import { deferred } from './deferred.ts';
 import { isLockdError, LockdError } from './errors.ts';
+import { refuseUnknown } from './known.ts';
 import type { Term } from './term.ts';
 import type { Work } from './work.ts';
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+function signalOf(options: WaitOptions): AbortSignal | undefined {
+  refuseUnknown(options, { signal: true });
+  return options.signal;
+}
 
 /** Resolves with the next term that is not `after`. */
 export async function nextTerm(
   controller: SingletonLockController,
   after: Term | undefined,
-  signal: AbortSignal | undefined,
+  options: WaitOptions,
 ): Promise<Term> {
+  const signal = signalOf(options);
   signal?.throwIfAborted();
   const current = controller.term;
   if (current !== undefined && current !== after) return current;
@@ -32,7 +43,7 @@ export async function nextTerm(
 export async function* eachTerm(
   controller: SingletonLockController,
   work: Work,
-  signal: AbortSignal | undefined,
+  options: WaitOptions,
 ): AsyncGenerator<Term, void, void> {
   // A forced stop may come and go while the loop's body still runs.
   let isStopped = false;
@@ -42,7 +53,7 @@ export async function* eachTerm(
   controller.on('stopped', stop);
   try {
     for (let last: Term | undefined; !isStopped; ) {
-      last = await nextTerm(controller, last, signal);
+      last = await nextTerm(controller, last, options);
       // Counted in the same turn that sees the term alive: its drain cannot have begun without us.
       if (last.signal.aborted) continue;
       const finish = work.begin();
@@ -63,8 +74,9 @@ export async function whileActive(
   controller: SingletonLockController,
   work: Work,
   routine: (term: Term) => Promise<void> | void,
-  signal: AbortSignal | undefined,
+  options: WaitOptions,
 ): Promise<void> {
+  const signal = signalOf(options);
   signal?.throwIfAborted();
   const isOurs = controller.state === 'stopped';
   const leave = (): Promise<void> => (isOurs ? controller.stop() : controller.resign());
@@ -72,7 +84,7 @@ export async function whileActive(
   signal?.addEventListener('abort', abort, { once: true });
   try {
     if (isOurs) await controller.start();
-    for await (const term of eachTerm(controller, work, signal)) {
+    for await (const term of eachTerm(controller, work, options)) {
       // It may have ended since it was handed over: nothing begins under a closed gate.
       if (term.signal.aborted) continue;
       await heeding(term, routine);

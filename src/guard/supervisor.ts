@@ -18,7 +18,7 @@ import { hasParentDeathSignal, type Stub, spawnStub } from './stub.ts';
 export interface SuperviseSettings {
   readonly options: Pick<
     ControllerOptions,
-    'name' | 'label' | 'metadata' | 'ttlMs' | 'heartbeatMs' | 'drainTimeoutMs' | 'takeover'
+    'name' | 'label' | 'ttlMs' | 'heartbeatMs' | 'drainTimeoutMs' | 'takeover'
   > & { readonly marginMs: number };
   readonly instance: string;
   readonly database: DatabaseOptions;

@@ -41,14 +41,15 @@ export async function checkKind(session: Session): Promise<Server> {
       `This server is ${version.split(' on ')[0]}: lockd needs PostgreSQL 14 or later, which can end idle sessions.`,
     );
   }
-  if (isReplica) {
-    throw new LockdError(
-      'LOCKD_REPLICA',
-      'This server is a replica: it grants advisory locks and cannot keep a lease. Connect to the primary.',
-    );
-  }
+  if (isReplica) throw replica();
   return { backend };
 }
+
+export const replica = (): LockdError =>
+  new LockdError(
+    'LOCKD_REPLICA',
+    'This server is a replica: it grants advisory locks and cannot keep a lease. Connect to the primary.',
+  );
 
 const poolingRounds = 5;
 

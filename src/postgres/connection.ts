@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { LockdError } from '../core/errors.ts';
+import type { Names } from '../core/known.ts';
 
 /** Where the database is. */
 export interface DatabaseOptions {
@@ -10,6 +11,12 @@ export interface DatabaseOptions {
   /** The schema lockd was migrated into. Default: `lockd`. */
   readonly schema?: string | undefined;
 }
+
+export const databaseOptions: Names<DatabaseOptions> = {
+  connectionString: true,
+  connection: true,
+  schema: true,
+};
 
 export interface Database {
   readonly config: pg.ClientConfig;
@@ -37,15 +44,18 @@ export function settleDatabase({
   try {
     new pg.Client({ ...connection, connectionString });
   } catch (cause) {
-    // Neither the address nor pg's words about it: both may hold the password.
-    throw new LockdError(
-      'LOCKD_INVALID_OPTION',
-      'Expected `connectionString` to be an address such as postgres://user@host:5432/database, got one that cannot be read. Percent-encode what is special in user and password.',
-      { cause: (cause as { code?: unknown }).code },
-    );
+    throw unreadable('cannot be read', (cause as { code?: unknown }).code);
   }
   return {
     config: { ...connection, ...(connectionString === undefined ? {} : { connectionString }) },
     schema: pg.escapeIdentifier(schema),
   };
 }
+
+/** Neither the address nor pg's words about it: both may hold the password. */
+export const unreadable = (why: string, cause?: unknown): LockdError =>
+  new LockdError(
+    'LOCKD_INVALID_OPTION',
+    `Expected a database address such as postgres://user@host:5432/database, got one that ${why}. Percent-encode what is special in user and password.`,
+    { cause },
+  );

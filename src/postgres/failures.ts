@@ -38,8 +38,13 @@ const failures: Readonly<Record<string, Failure>> = {
     remedy: 'The server lets nobody in now; lockd keeps trying.',
     isRetryable: true,
   },
-  // In `lockd.fence`: the fence row was changed after this transaction's snapshot.
-  '40001': { code: 'LOCKD_STALE_TOKEN', remedy: 'Roll back: another instance leads.' },
+  // In `lockd.fence`: somebody took over after the transaction's snapshot, be it this very instance,
+  // or it collides with another transaction. The old snapshot cannot tell; a new one can.
+  '40001': {
+    code: 'LOCKD_SERIALIZATION',
+    remedy: 'Roll back and begin again: only a new transaction sees whether the token is stale.',
+    isRetryable: true,
+  },
   LKD01: { code: 'LOCKD_STALE_TOKEN', remedy: 'Roll back: another instance leads.' },
   LKD02: { code: 'LOCKD_UNKNOWN_NAME', remedy: 'Check the name, the database and the schema.' },
 };

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { LockdError } from '../core/errors.ts';
+import { refuseUnknown } from '../core/known.ts';
 import { settleDatabase } from './connection.ts';
 import { asLockdError } from './failures.ts';
 import * as statements from './statements.ts';
@@ -6,38 +8,67 @@ import * as statements from './statements.ts';
 /** What `assertFence` needs of a client: `pg`'s Client and PoolClient have it. */
 export interface Queryable {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+  /** Newer versions of `pg` have it; without it one more question is asked. */
+  getTransactionStatus?(): string | null;
 }
 
 /**
- * Makes a stale write impossible: call it first in your own transaction. While the transaction runs
- * nobody can take over; with an old token it rejects with `LOCKD_STALE_TOKEN` and the transaction is
- * aborted. Under REPEATABLE READ or SERIALIZABLE it may also fail with a serialization error (40001),
- * which means the same. Outside a transaction, or in a savepoint that is rolled back, it protects
+ * Makes a stale write impossible: call it first in your own transaction, and await it. While the
+ * transaction runs nobody can take over; with an old token it rejects with `LOCKD_STALE_TOKEN` and
+ * the transaction is aborted. Under REPEATABLE READ or SERIALIZABLE it may also reject with
+ * `LOCKD_SERIALIZATION`: roll back and try again, because an old snapshot cannot tell. Outside a
+ * transaction it rejects with `LOCKD_NO_TRANSACTION`; in a savepoint that is rolled back it protects
  * nothing. Works in the database that `name` is led in, and nowhere else.
  */
 export async function assertFence(
   client: Queryable,
   term: { readonly name: string; readonly token: bigint } | undefined,
-  { schema }: { readonly schema?: string | undefined } = {},
+  options: { readonly schema?: string | undefined } = {},
 ): Promise<void> {
+  refuseUnknown(options, { schema: true });
+  if (isPool(client)) {
+    throw new LockdError(
+      'LOCKD_NO_TRANSACTION',
+      'Expected one client with a transaction of its own, got a pool, which may send each query to another client. Take a client with `connect()`, and send `begin` on it first.',
+    );
+  }
   if (term === undefined) {
     throw new LockdError(
       'LOCKD_STALE_TOKEN',
       'There is no term: this instance does not lead. Roll back.',
     );
   }
-  const database = settleDatabase({ schema });
+  const { schema } = settleDatabase(options);
   try {
-    await statements.fence(
-      async (text, values) => ({
-        rows: (await client.query(text, [...(values ?? [])])).rows,
-        warnings: [],
-      }),
-      database.schema,
-      term.name,
-      term.token,
-    );
+    if (await fenceInTransaction(client, schema, term.name, term.token)) return;
   } catch (error) {
     throw asLockdError(error);
   }
+  throw new LockdError(
+    'LOCKD_NO_TRANSACTION',
+    'Expected a transaction around `assertFence`, found none: what follows would not be protected. Send `begin` on this client first.',
+  );
 }
+
+/** Fences, and says whether a transaction was there to be fenced. */
+async function fenceInTransaction(
+  client: Queryable,
+  schema: string,
+  name: string,
+  token: bigint,
+): Promise<boolean> {
+  const ask: statements.Ask = async (text, values = []) => ({
+    rows: (await client.query(text, [...values])).rows,
+    warnings: [],
+  });
+  if (typeof client.getTransactionStatus === 'function') {
+    await statements.fence(ask, schema, name, token);
+    // As the server's answer to the fence said: not before, when `begin` may still be on its way.
+    return client.getTransactionStatus() === 'T';
+  }
+  const mark = randomUUID();
+  await statements.fenceAndMark(ask, schema, name, token, mark);
+  return (await statements.fenceMark(ask)) === mark;
+}
+
+const isPool = (client: object): boolean => 'totalCount' in client && 'connect' in client;

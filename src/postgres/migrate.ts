@@ -1,6 +1,7 @@
 import { LockdError } from '../core/errors.ts';
+import { refuseUnknown } from '../core/known.ts';
 import { checkKind } from './checks.ts';
-import { type DatabaseOptions, settleDatabase } from './connection.ts';
+import { type DatabaseOptions, databaseOptions, settleDatabase } from './connection.ts';
 import { type Migration, shippedMigrations } from './migrations.ts';
 import { pin, visitPins } from './pins.ts';
 import { Session } from './session.ts';
@@ -20,8 +21,11 @@ export interface Migrated {
  */
 export async function migrate(
   options: DatabaseOptions = {},
-  { signal, timeoutMs = 60_000 }: { signal?: AbortSignal; timeoutMs?: number } = {},
+  bounds: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined } = {},
 ): Promise<Migrated> {
+  refuseUnknown(options, databaseOptions);
+  refuseUnknown(bounds, { signal: true, timeoutMs: true });
+  const { signal, timeoutMs = 60_000 } = bounds;
   const { config, schema } = settleDatabase(options);
   const settings = { config, applicationName: 'lockd:migrate', timeoutMs, signal };
   return Session.prepared(settings, async (session) => {

@@ -25,6 +25,7 @@ export async function openSeat(
     await pin(session, seatPins(who));
     const bounded: typeof session.query = (text, values) => session.bounded(text, values);
     const seat = await statements.enroll(bounded, schema, who.name);
+    await statements.rehearse(bounded, schema);
     // The machine bounds what follows: it knows how long each statement waits on purpose.
     const ask: typeof session.query = (text, values) => session.query(text, values);
     return {

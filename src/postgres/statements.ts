@@ -5,10 +5,10 @@
 import { LockdError } from '../core/errors.ts';
 import type { Lease } from '../core/machine/lease.ts';
 import type { AttemptAnswer, Bid, BidAnswer, Candidate } from '../core/store.ts';
-import { transactionPooling } from './checks.ts';
+import { replica, transactionPooling } from './checks.ts';
 import type { Answer } from './session.ts';
 
-type Ask = (text: string, values?: readonly unknown[]) => Promise<Answer>;
+export type Ask = (text: string, values?: readonly unknown[]) => Promise<Answer>;
 
 const leaseColumns = (row: string): string =>
   `${row}.token, ${row}.beat, ${row}.ttl_ms, ${row}.heartbeat_ms, ${row}.beat_age_ms,
@@ -32,12 +32,7 @@ export async function attempt(
   // A pooler has handed us another backend than the one our settings were made on.
   if (rows.length === 0) throw transactionPooling();
   const row = onlyRow(rows);
-  if (row.status === 'replica') {
-    throw new LockdError(
-      'LOCKD_REPLICA',
-      'This server is a replica: it grants advisory locks and cannot keep a lease. Connect to the primary.',
-    );
-  }
+  if (row.status === 'replica') throw replica();
   if (row.status === 'occupied') {
     throw new LockdError(
       'LOCKD_OCCUPIED',
@@ -53,6 +48,11 @@ export async function readLease(ask: Ask, schema: string, seat: number): Promise
     [seat],
   );
   return leaseOf(onlyRow(rows));
+}
+
+/** A succession to nobody's seat: it changes nothing, and the plans of a real one are made. */
+export async function rehearse(ask: Ask, schema: string): Promise<void> {
+  await ask(`select ${schema}.succeed(0, 0, 0, false, 0, null, null, 0, 0)`);
 }
 
 export async function takeover(
@@ -132,13 +132,13 @@ export async function testify(
   return onlyRow(certain(answer).rows).is_over;
 }
 
-/** Only those that still stand in the way: a process id alone may be somebody else's by now. */
 export async function terminateBlockers(ask: Ask, schema: string, seat: number): Promise<void> {
-  await ask(
-    `select pg_terminate_backend(l.pid)
-     from ${schema}.advisory_locks(${schema}.fence_class()) l
-     where l.object = $1 and l.is_granted and l.mode = 'ShareLock'`,
-    [seat],
+  const { rows } = await ask(`select ${schema}.end_blockers($1) as refused`, [seat]);
+  const { refused } = onlyRow(rows);
+  if (refused.length === 0) return;
+  throw new LockdError(
+    'LOCKD_FENCE_BLOCKED',
+    `This role may not end the backends ${refused.join(', ')}, whose transactions hold the takeover up. Grant it pg_signal_backend, or the role they run as; a superuser's only a superuser ends.`,
   );
 }
 
@@ -189,6 +189,26 @@ export async function requestResign(
 
 export async function fence(ask: Ask, schema: string, name: string, token: bigint): Promise<void> {
   await ask(`select ${schema}.fence($1, $2)`, [name, token]);
+}
+
+/** Fences and leaves a mark that the end of the transaction takes away: at once, where there is none. */
+export async function fenceAndMark(
+  ask: Ask,
+  schema: string,
+  name: string,
+  token: bigint,
+  mark: string,
+): Promise<void> {
+  await ask(`select ${schema}.fence($1, $2), pg_catalog.set_config('lockd.fence_mark', $3, true)`, [
+    name,
+    token,
+    mark,
+  ]);
+}
+
+export async function fenceMark(ask: Ask): Promise<string | null> {
+  const { rows } = await ask(`select pg_catalog.current_setting('lockd.fence_mark', true) as mark`);
+  return onlyRow(rows).mark;
 }
 
 /** A warning beside a write (a cancelled wait for a standby, say) means that it may not be durable. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { refuseUnknown } from '../core/known.ts';
 import { checkName } from '../core/options.ts';
 import { checkSchema } from './checks.ts';
-import { type DatabaseOptions, settleDatabase } from './connection.ts';
+import { type DatabaseOptions, databaseOptions, settleDatabase } from './connection.ts';
 import { type Fault, faultsOf } from './faults.ts';
 import {
   type InstanceFacts,
@@ -74,6 +75,7 @@ export async function readStatus(
   options: DatabaseOptions = {},
   name?: string | undefined,
 ): Promise<NameStatus[]> {
+  refuseUnknown(options, databaseOptions);
   if (name !== undefined) checkName(name);
   const { config, schema } = settleDatabase(options);
   const session = await Session.open({ config, applicationName: 'lockd:status', timeoutMs });

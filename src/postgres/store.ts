@@ -1,7 +1,7 @@
 import { deferred } from '../core/deferred.ts';
 import { isLockdError } from '../core/errors.ts';
 import type { ServerHealth, Store } from '../core/store.ts';
-import { type DatabaseOptions, settleDatabase } from './connection.ts';
+import { type Database, type DatabaseOptions, settleDatabase } from './connection.ts';
 import { openControl } from './control.ts';
 import { migrate } from './migrate.ts';
 import { openSeat } from './seat.ts';
@@ -27,7 +27,9 @@ export function postgresStore(
   return {
     async openSeat(who, session) {
       if (!isMigrated) {
-        await migrate(options, session);
+        const { connectionString, connection, schema } = options;
+        const { signal, timeoutMs } = session;
+        await migrate({ connectionString, connection, schema }, { signal, timeoutMs });
         isMigrated = true;
         migrated.resolve();
       }
@@ -38,21 +40,29 @@ export function postgresStore(
       return openControl(database, who, session, isWitness);
     },
     async probe(timeoutMs): Promise<ServerHealth> {
-      try {
-        const session = await Session.open({
-          config: database.config,
-          applicationName: 'lockd:probe',
-          timeoutMs,
-        });
-        await session.close();
-        return 'accepting';
-      } catch (error) {
-        // Starting up it cannot be: a session of ours lives in this server.
-        const isClosing = isLockdError(error) && error.code === 'LOCKD_UNAVAILABLE';
-        return isClosing ? 'shutting-down' : 'unknown';
+      // Who refuses does not say who it is, and behind a load balancer it may be a server of no concern
+      // to us. Ours, once it is shutting down, refuses every time.
+      for (let refusals = 0; refusals < probes; refusals += 1) {
+        const health = await knock(database, timeoutMs);
+        if (health !== 'shutting-down') return health;
       }
+      return 'shutting-down';
     },
   };
+}
+
+const probes = 3;
+
+async function knock({ config }: Database, timeoutMs: number): Promise<ServerHealth> {
+  try {
+    const session = await Session.open({ config, applicationName: 'lockd:probe', timeoutMs });
+    await session.close();
+    return 'accepting';
+  } catch (error) {
+    // Starting up it cannot be: a session of ours lives in this server.
+    const isClosing = isLockdError(error) && error.code === 'LOCKD_UNAVAILABLE';
+    return isClosing ? 'shutting-down' : 'unknown';
+  }
 }
 
 function abortable(promise: Promise<void>, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
-import { ExitCode, exitMeanings } from '../../src/cli/exit-codes.ts';
+import { ExitCode, exitMeanings, exitRows } from '../../src/cli/exit-codes.ts';
 import { lockd } from '../support/cli.ts';
 import { leakCheck } from '../support/leaks.ts';
 
@@ -13,6 +14,17 @@ test('help names every verb and every exit code, and is no error', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^  ${verb} `, 'm'));
   for (const meaning of Object.values(exitMeanings)) expect(stdout).toContain(meaning);
+});
+
+test('the runbook’s table of exit codes is the one of the code', async () => {
+  const runbook = await readFile(new URL('../../RUNBOOK.md', import.meta.url), 'utf8');
+  const [, table = ''] =
+    /^\| exit code \| meaning \|\n\| --- \| --- \|\n((?:\|.*\n)+)/m.exec(runbook) ?? [];
+  const rows = table
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.slice(2, -2).split(' | '));
+  expect(rows).toEqual(exitRows());
 });
 
 test('every verb has help with an example and its variables', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ExitCode } from '../../src/cli/exit-codes.ts';
-import { migrate, SingletonLockController } from '../../src/index.ts';
+import { isInUse } from '../../src/cli/status.ts';
+import { migrate, type NameStatus, SingletonLockController } from '../../src/index.ts';
 import { lockd, type Outcome } from '../support/cli.ts';
 import { createDatabase, query } from '../support/database.ts';
 import { type Election, holdElection } from '../support/election.ts';
@@ -63,23 +64,74 @@ test('as JSON it is the library’s own picture, tokens as strings, what is not 
   });
 });
 
-test('of several names, one without a leader is enough to exit 1; asked alone, each has its own', async () => {
-  await using election = await holdElection({ ttlMs: 60_000 });
-  await registered(election.lead('first'));
-  await using other = new SingletonLockController({
-    name: 'other',
-    connectionString: election.url,
-    ttlMs: 60_000,
-  });
+/** A name beside the one of the election, led and given up again in order. */
+async function leadAndStop(election: Election, name: string): Promise<void> {
+  await using other = new SingletonLockController({ name, connectionString: election.url });
   await other.start();
   await other.whenActive();
   expect((await status(election)).code).toBe(ExitCode.ok);
-  await other.stop();
+}
+
+test('of several names in use, one without a leader is enough to exit 1; asked alone, each has its own', async () => {
+  await using election = await holdElection({ ttlMs: 60_000 });
+  await registered(election.lead('first'));
+  await leadAndStop(election, 'other');
+  await query(
+    election.url,
+    `update lockd.lease set ended_reason = 'session-lost' where label <> 'first'`,
+  );
   expect((await status(election)).code).toBe(ExitCode.nobody);
   expect((await status(election, election.name)).code).toBe(ExitCode.ok);
   const { code, stdout } = await status(election, 'other');
   expect(code).toBe(ExitCode.nobody);
   expect(stdout).toMatch(/^other +nobody +\(was /m);
+});
+
+test('a name that is out of use is listed as such, and is no alarm while another one is led', async () => {
+  await using election = await holdElection({ ttlMs: 60_000 });
+  const { controller } = await registered(election.lead('first'));
+  await leadAndStop(election, 'other');
+  const beside = await status(election);
+  expect(beside.code).toBe(ExitCode.ok);
+  expect(beside.stdout).toMatch(/^other +unused +\(was /m);
+  expect((await status(election, 'other')).code).toBe(ExitCode.nobody);
+  await controller.stop();
+  expect((await status(election)).code).toBe(ExitCode.nobody); // none is in use
+});
+
+const first: NameStatus = {
+  name: 'bot',
+  readAt: new Date(),
+  isLed: false,
+  leader: undefined,
+  waiting: [],
+  seat: undefined,
+  faults: [],
+};
+const last = {
+  state: 'ended',
+  endedReason: 'stopped',
+  lastBeatAgeMs: 1_000,
+} as NonNullable<NameStatus['leader']>;
+const session = { backend: 1 } as NonNullable<NameStatus['seat']>;
+const instance = { label: 'b' } as NameStatus['waiting'][number];
+const longAgoMs = 25 * 60 * 60 * 1000;
+
+test.for<[string, boolean, Partial<NameStatus>]>([
+  ['was never led', false, {}],
+  ['was stopped in order', false, { leader: last }],
+  ['is led', true, { isLed: true, leader: { ...last, state: 'leading' } }],
+  ['is waited for', true, { leader: last, waiting: [instance] }],
+  ['has somebody on its seat', true, { leader: last, seat: session }],
+  ['lost its leader', true, { leader: { ...last, endedReason: 'its process died' } }],
+  ['has a silent leader', true, { leader: { ...last, state: 'silent', endedReason: undefined } }],
+  [
+    'has been silent for a day',
+    false,
+    { leader: { ...last, state: 'silent', endedReason: undefined, lastBeatAgeMs: longAgoMs } },
+  ],
+])('whether a name is in use that %s: %s', ([, isUsed, facts]) => {
+  expect(isInUse({ ...first, ...facts })).toBe(isUsed);
 });
 
 test('a silent leader and whatever else is wrong is named below the table', async () => {

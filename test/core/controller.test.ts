@@ -185,6 +185,59 @@ describe('start', () => {
   });
 });
 
+describe('a registration that retrying cannot heal', () => {
+  const denied = new LockdError('LOCKD_PRIVILEGE', 'permission denied for table instance');
+
+  test('rejects start(), though the gate was open: the work is drained and the seat let go', async () => {
+    const { store, add } = setup();
+    const answer = deferred();
+    vi.spyOn(store, 'openControl').mockImplementation(async () => {
+      await answer.promise;
+      throw denied;
+    });
+    const one = add();
+    const told = diary(one);
+    const started = one.start();
+    const refused = expect(started).rejects.toBe(denied);
+    await one.whenActive();
+    const work = deferred();
+    void one.track(work.promise);
+    answer.resolve();
+    await settle();
+    expect([one.state, store.holder !== undefined]).toEqual(['draining', true]);
+    work.resolve();
+    await refused;
+    expect(told).toEqual(['active', 'passive: stopped', 'stopped']);
+    expect([one.state, store.row.isEnded, store.holder]).toEqual(['stopped', true, undefined]);
+  });
+
+  test('does not end a campaign that start() has been answered for', async () => {
+    const { clock, store, add } = setup();
+    const one = add();
+    await one.start();
+    vi.spyOn(store, 'openControl').mockRejectedValue(denied);
+    for (const { hooks } of store.controls) hooks.lost(new Error('reset'));
+    await clock.advance(5_000);
+    expect(store.openControl).toHaveBeenCalled();
+    expect(one.isActive()).toBe(true);
+  });
+
+  test('is no reason to wait where the database is down: start() is answered at once', async () => {
+    const { store, add } = setup();
+    store.isDown = true;
+    vi.spyOn(store, 'openControl').mockImplementation(
+      (_who, { signal }) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        }),
+    );
+    const one = add();
+    await one.start();
+    expect(one.state).toBe('passive');
+    await one.stop();
+  });
+});
+
 describe('while its guard starts', () => {
   function starting() {
     const { add } = setup();

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { deferred } from '../../src/core/deferred.ts';
+import { silentLogger } from '../../src/core/log.ts';
 import { settle } from '../support/fake-clock.ts';
 import { setup, ttlMs } from './controllers.ts';
 
@@ -78,6 +79,7 @@ describe('a leader that leaves on purpose', () => {
     const stopped = one.stop({ force: true });
     await clock.advance(3_000);
     await stopped;
+    expect(one.state).toBe('stopped'); // though the work goes on
     expect(store.journal).toEqual([]);
     await clock.advance(ttlMs - 2_500);
     expect(two.isActive()).toBe(false);
@@ -161,6 +163,21 @@ test('after a forced stop a new run is stopped only when its own work has finish
   work.resolve();
   await clock.advance(0);
   expect(stopped).toHaveBeenCalled();
+});
+
+test('the log tells a seat that was let go from one that was lost', async () => {
+  const { clock, store, add } = setup();
+  const ends: string[] = [];
+  const info = (_: object, message: string): void => {
+    if (/seat go|lost term/.test(message)) ends.push(message);
+  };
+  const one = add({ logger: { ...silentLogger, info } });
+  await one.start();
+  store.restart();
+  await clock.advance(ttlMs);
+  expect([one.isActive(), ...ends]).toEqual([true, 'closed the lost term']);
+  await one.resign();
+  expect(ends).toEqual(['closed the lost term', 'let the seat go']);
 });
 
 describe('gated', () => {

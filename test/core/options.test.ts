@@ -122,11 +122,6 @@ describe('a duration', () => {
     ['ttlMs', 499, 500],
     ['heartbeatMs', 49, 50],
     ['marginMs', 99, 100],
-    ['firstWaitMs', 0, 1],
-    ['maxWaitMs', 0, 1],
-    ['reconnectMaxMs', 0, 1],
-    ['connectTimeoutMs', 0, 1],
-    ['callTimeoutMs', 0, 1],
     ['drainTimeoutMs', -1, 0],
     ['noticeIntervalMs', -1, 0],
   ])('`%s` may not be %i', (option, value, leastMs) => {
@@ -135,6 +130,21 @@ describe('a duration', () => {
       `Expected \`${option}\` to be from ${leastMs} ms to a day, got ${value}.`,
     );
   });
+
+  test.each(['firstWaitMs', 'maxWaitMs', 'reconnectMaxMs', 'connectTimeoutMs', 'callTimeoutMs'])(
+    '`%s`, for which others wait, is not longer than a minute',
+    (option) => {
+      for (const value of [0, 60_001]) {
+        refused(
+          { [option]: value },
+          `Expected \`${option}\` to be from 1 ms to a minute, got ${value}.`,
+        );
+      }
+      expect(settled({ maxWaitMs: 60_000, [option]: 60_000 }).rules).toMatchObject({
+        [option]: 60_000,
+      });
+    },
+  );
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY, 86_400_001, '10000', 10n])(
     'may not be %s',

@@ -38,6 +38,8 @@ for (const verb of ['stop', 'resign'] as const) {
     const left = old.controller[verb]({ force: true });
     await left;
     const leftAt = now();
+    // A forced stop is over; whoever resigned is out of the race until its work has finished.
+    expect(old.controller.state).toBe(verb === 'stop' ? 'stopped' : 'draining');
     expect(await election.lease()).toMatchObject({ label: 'old', ended_by: null });
     const active = await next.story.next('active');
     expect(active.at - leftAt).toBeGreaterThan(ttlMs / 2);

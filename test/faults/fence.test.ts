@@ -4,6 +4,7 @@ import { query } from '../support/database.ts';
 import { type Contender, holdElection } from '../support/election.ts';
 import { leakCheck } from '../support/leaks.ts';
 import { now } from '../support/story.ts';
+import { until } from '../support/wait.ts';
 import {
   checkThenWrite,
   createLedger,
@@ -80,6 +81,50 @@ test('with `fenceBlockers: terminate` a transaction that holds a takeover up is 
   await next.story.next('active');
   expect(next.story.logged('held up by fenced transactions')).not.toEqual([]);
   await expect(transaction.query('commit')).rejects.toThrow();
+});
+
+test('without the right to terminate, whoever holds a takeover up is named and waited for', async () => {
+  await using election = await holdElection();
+  const old = await election.lead('old');
+  const { term } = old.controller;
+  if (term === undefined) throw new Error('does not lead');
+  const role = `role_${election.database}`;
+  const address = new URL(election.url);
+  address.username = role;
+  address.password = 'secret';
+  await query(
+    election.url,
+    `create role ${role} login password 'secret';
+     grant usage on schema lockd to ${role};
+     grant all on all tables in schema lockd to ${role};
+     grant all on all sequences in schema lockd to ${role};
+     grant execute on all functions in schema lockd to ${role}`,
+  );
+  try {
+    const next = await election.standBy('next', {
+      connectionString: address.href,
+      fenceBlockers: 'terminate',
+    });
+    const { seat } = await election.bothBackends('next');
+    const warnings: unknown[] = [];
+    next.controller.on('warning', (warning) => warnings.push(warning));
+    await using transaction = await openTransaction(election.url);
+    await assertFence(transaction, term);
+    void old.controller.stop();
+    await until(() => next.story.logged('may not end').length > 1); // told, and tried again
+    expect(warnings).toContainEqual(
+      expect.objectContaining({
+        code: 'LOCKD_FENCE_BLOCKED',
+        message: expect.stringMatching(new RegExp(`${transaction.pid}.*pg_signal_backend`)),
+      }),
+    );
+    expect(await election.seatHolders()).toEqual([{ pid: seat }]); // the same session all along
+    await transaction.query('commit');
+    await next.story.next('active');
+  } finally {
+    await Promise.all(election.contenders.map(({ controller }) => controller.stop()));
+    await query(election.url, `drop owned by ${role}; drop role ${role}`);
+  }
 });
 
 test('the fence refuses what it cannot know', async () => {

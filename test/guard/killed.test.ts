@@ -18,7 +18,8 @@ test.concurrent('SIGKILL of the supervisor: the command is ended, the guard test
   const next = await second.leads();
   expect(next.at - killedAt).toBeLessThan(quickMs);
   expect(await first.exit()).toBe(75);
-  expect(shop.claims({ label: 'first', kind: 'SIGTERM' })).toHaveLength(1);
+  // By the kernel, for each thread of the dying supervisor, and by the guard: once at least.
+  expect(shop.claims({ label: 'first', kind: 'SIGTERM' })).not.toEqual([]);
   expect(await shop.terms()).toMatchObject([
     { label: 'first', ended_by: 'testimony', reason: 'its supervisor died' },
     { label: 'second', ended_by: null },

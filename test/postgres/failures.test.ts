@@ -16,6 +16,7 @@ describe('what went wrong', () => {
     ['28000', 'LOCKD_CONNECTION', false],
     ['28P01', 'LOCKD_CONNECTION', false],
     ['3D000', 'LOCKD_CONNECTION', false],
+    ['40001', 'LOCKD_SERIALIZATION', true],
     ['LKD01', 'LOCKD_STALE_TOKEN', false],
     ['LKD02', 'LOCKD_UNKNOWN_NAME', false],
     ['57P01', 'LOCKD_CONNECTION', true],

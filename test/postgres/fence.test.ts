@@ -1,5 +1,6 @@
+import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { assertFence } from '../../src/postgres/fence.ts';
+import { assertFence, type Queryable } from '../../src/postgres/fence.ts';
 import { until } from '../support/wait.ts';
 import { type Backend, useDatabase } from './backends.ts';
 
@@ -9,6 +10,11 @@ const levels = ['read committed', 'repeatable read', 'serializable'] as const;
 
 const sqlStateOf = (error: unknown): unknown =>
   ((error as { cause?: unknown }).cause as { code?: unknown } | undefined)?.code;
+
+/** As another library's client may be, or an older `pg`. */
+const queryOnly = (client: pg.Client): Queryable => ({
+  query: (text, values) => client.query(text, values),
+});
 
 /** One leads under a token, and a transaction of its work has begun. */
 async function leading(isolation: string) {
@@ -45,9 +51,51 @@ describe.each(levels)('in %s', (isolation) => {
     await work.query('select count(*) from lockd.fence'); // the snapshot is taken here
     await succeed();
     const error = await assertFence(work.client, { name, token }).catch((thrown) => thrown);
-    const expected = isolation === 'read committed' ? 'LKD01' : '40001';
-    expect(sqlStateOf(error)).toBe(expected);
-    expect(error.code).toBe('LOCKD_STALE_TOKEN');
+    if (isolation === 'read committed') {
+      expect([error.code, sqlStateOf(error)]).toEqual(['LOCKD_STALE_TOKEN', 'LKD01']);
+    } else {
+      // Not that it is stale: that, this snapshot cannot know. A new one knows.
+      expect([error.code, sqlStateOf(error)]).toEqual(['LOCKD_SERIALIZATION', '40001']);
+      expect(error).toMatchObject({ isRetryable: true });
+      expect(error.message).toContain('begin again');
+    }
+    await work.query(`rollback; begin isolation level ${isolation}`);
+    const again = assertFence(work.client, { name, token });
+    await expect(again).rejects.toMatchObject({ code: 'LOCKD_STALE_TOKEN', isRetryable: false });
+  });
+
+  test('a current token is never called stale, though its term began after the snapshot', async () => {
+    const { name, work, succeed } = await leading(isolation);
+    await work.query('select count(*) from lockd.fence'); // the snapshot is taken here
+    const token = await succeed();
+    const fenced = assertFence(work.client, { name, token });
+    if (isolation === 'read committed') {
+      await fenced;
+      return;
+    }
+    await expect(fenced).rejects.toMatchObject({ code: 'LOCKD_SERIALIZATION' });
+    await work.query(`rollback; begin isolation level ${isolation}`);
+    await assertFence(work.client, { name, token });
+  });
+
+  test.each([
+    ['which knows its transaction', (client: pg.Client): Queryable => client],
+    ['of which nothing is known but `query`', queryOnly],
+  ])('outside a transaction a client %s is refused, inside it is not', async (_, as) => {
+    const { name, work, token } = await leading(isolation);
+    await assertFence(as(work.client), { name, token });
+    await work.query('commit');
+    const bare = assertFence(as(work.client), { name, token });
+    await expect(bare).rejects.toMatchObject({
+      code: 'LOCKD_NO_TRANSACTION',
+      message: expect.stringContaining('`begin`'),
+    });
+    // Sent behind a `begin` that has not been answered yet, and in the next transaction.
+    const begun = work.query(`begin isolation level ${isolation}`);
+    await assertFence(as(work.client), { name, token });
+    await begun;
+    await work.query('savepoint later');
+    await assertFence(as(work.client), { name, token });
   });
 
   test('a takeover waits for a fenced transaction, so no write of an old term can follow it', async () => {
@@ -95,6 +143,46 @@ test.each([
   const { name, work, token } = await leading('read committed');
   const fenced = assertFence(work.client, { name, token: change(token) });
   await expect(fenced).rejects.toMatchObject({ code: 'LOCKD_STALE_TOKEN' });
+});
+
+test('a transaction that collides with another one is told to begin again, not that it is stale', async () => {
+  const { name, work, one, token } = await leading('serializable');
+  const table = `"${name} written"`;
+  await one.query(`create table ${table} (which text)`);
+  // Each reads what the other one writes; the other one commits first.
+  await one.query('begin isolation level serializable');
+  for (const [backend, which] of [
+    [work, 'work'],
+    [one, 'one'],
+  ] as const) {
+    await backend.query(`select from ${table}`);
+    await backend.query(`insert into ${table} values ($1)`, [which]);
+  }
+  await one.query('commit');
+  const error = await assertFence(work.client, { name, token }).catch((thrown) => thrown);
+  expect([error.code, sqlStateOf(error)]).toEqual(['LOCKD_SERIALIZATION', '40001']);
+  expect(error).toMatchObject({ isRetryable: true });
+  await work.query('rollback; begin isolation level serializable');
+  await assertFence(work.client, { name, token });
+});
+
+test('a pool is refused: what follows may go to another client', async () => {
+  const { name, token } = await leading('read committed');
+  const pool = new pg.Pool({ connectionString: lockd.url });
+  try {
+    await expect(assertFence(pool, { name, token })).rejects.toMatchObject({
+      code: 'LOCKD_NO_TRANSACTION',
+      message: expect.stringContaining('pool'),
+    });
+    expect(pool.totalCount).toBe(0); // nothing was asked
+    const client = await pool.connect();
+    await client.query('begin');
+    await assertFence(client, { name, token });
+    await client.query('rollback');
+    client.release();
+  } finally {
+    await pool.end();
+  }
 });
 
 test('the fence stays up after the term has ended: nobody else has written yet', async () => {

@@ -121,10 +121,13 @@ describe('another schema name', () => {
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();
     try {
+      await client.query('begin');
       await assertFence(client, term, { schema });
+      await client.query('commit');
       await one.resign();
       const next = await two.whenActive();
       expect(next.token).toBeGreaterThan(term.token);
+      await client.query('begin');
       const stale = assertFence(client, term, { schema });
       await expect(stale).rejects.toMatchObject({ code: 'LOCKD_STALE_TOKEN' });
     } finally {

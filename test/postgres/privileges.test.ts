@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
+import pg from 'pg';
 import { expect, test } from 'vitest';
-import { migrate, readStatus, SingletonLockController } from '../../src/index.ts';
+import { assertFence, migrate, readStatus, SingletonLockController } from '../../src/index.ts';
 import { createDatabase, query } from '../support/database.ts';
 import { expectNoSessions, leakCheck } from '../support/leaks.ts';
 
 leakCheck();
 
 /** A role of no other rights, named after the throw-away database. */
-async function withRole(grants: boolean, use: (url: string) => Promise<void>): Promise<void> {
+async function withRole(
+  grants: string,
+  use: (roleUrl: string, ownerUrl: string) => Promise<void>,
+): Promise<void> {
   await using database = await createDatabase();
   await migrate({ connectionString: database.url });
   const role = `role_${database.name}`;
@@ -16,25 +20,22 @@ async function withRole(grants: boolean, use: (url: string) => Promise<void>): P
   address.password = 'secret';
   await query(database.url, `create role ${role} login password 'secret'`);
   try {
-    if (grants)
-      await query(
-        database.url,
-        (await grantsOfTheRunbook()).replaceAll(' to bot;', ` to ${role};`),
-      );
-    await use(address.href);
+    await query(database.url, grants.replaceAll(/ to \w+;/g, ` to ${role};`));
+    await use(address.href, database.url);
     await expectNoSessions(database.url);
   } finally {
     await query(database.url, `drop owned by ${role}; drop role ${role}`);
   }
 }
 
-async function grantsOfTheRunbook(): Promise<string> {
-  const runbook = await readFile(new URL('../../RUNBOOK.md', import.meta.url), 'utf8');
-  return /```sql\n(grant usage[^`]+)```/.exec(runbook)?.[1] ?? '';
-}
+/** The runbook's statements: for a role that campaigns, and for one that only fences. */
+const runbook = await readFile(new URL('../../RUNBOOK.md', import.meta.url), 'utf8');
+const [grants = '', fenceGrants = ''] = [...runbook.matchAll(/```sql\n(grant usage[^`]+)```/g)].map(
+  ([, sql]) => sql as string,
+);
 
 test('a role with what the runbook grants leads, hands over and fences', async () => {
-  await withRole(true, async (connectionString) => {
+  await withRole(grants, async (connectionString) => {
     await using first = new SingletonLockController({ name: 'led', connectionString });
     await using second = new SingletonLockController({ name: 'led', connectionString });
     await first.start();
@@ -48,11 +49,92 @@ test('a role with what the runbook grants leads, hands over and fences', async (
 });
 
 test('a role without rights is refused with a code and what to do', async () => {
-  await withRole(false, async (connectionString) => {
+  await withRole('', async (connectionString) => {
     await using controller = new SingletonLockController({ name: 'led', connectionString });
     await expect(controller.start()).rejects.toMatchObject({
       code: 'LOCKD_PRIVILEGE',
       message: expect.stringContaining('RUNBOOK.md'),
     });
+  });
+});
+
+test.each(['insert, delete on lockd.instance', 'delete on lockd.term'])(
+  'a role that may lead but not register (no %s) is told at start(), and leads nothing',
+  async (missing) => {
+    const table = missing.split('.')[1] as string;
+    await withRole(grants, async (connectionString, ownerUrl) => {
+      const role = new URL(connectionString).username;
+      await query(ownerUrl, `revoke ${missing} from ${role}`);
+      await using controller = new SingletonLockController({ name: 'led', connectionString });
+      await expect(controller.start()).rejects.toMatchObject({
+        code: 'LOCKD_PRIVILEGE',
+        message: expect.stringMatching(new RegExp(`${table}.*RUNBOOK\\.md`)),
+      });
+      expect(controller.state).toBe('stopped');
+      await expectNoSessions(ownerUrl);
+      expect((await readStatus({ connectionString: ownerUrl }, 'led'))[0]?.isLed).toBe(false);
+    });
+  },
+);
+
+test('a role that may only call the fence fences its own transaction, and reads and changes nothing', async () => {
+  await withRole(fenceGrants, async (writerUrl, ownerUrl) => {
+    await using controller = new SingletonLockController({
+      name: 'led',
+      connectionString: ownerUrl,
+    });
+    await controller.start();
+    const term = await controller.whenActive();
+    const client = new pg.Client({ connectionString: writerUrl });
+    await client.connect();
+    try {
+      await client.query('begin');
+      await assertFence(client, term);
+      await client.query('commit');
+      for (const statement of [
+        'select from lockd.fence',
+        'update lockd.fence set token = 0',
+        `select lockd.testify(1, ${term.token}, 'testimony', 'forged')`,
+      ]) {
+        await expect(client.query(statement)).rejects.toMatchObject({ code: '42501' });
+      }
+      await client.query('begin');
+      const stale = assertFence(client, { name: 'led', token: term.token - 1n });
+      await expect(stale).rejects.toMatchObject({ code: 'LOCKD_STALE_TOKEN' });
+    } finally {
+      await client.end();
+    }
+    expect(controller.isActive()).toBe(true);
+  });
+});
+
+test('a role that may only use the schema may not call the fence: it runs with its owner’s rights', async () => {
+  await withRole('grant usage on schema lockd to nobody;', async (connectionString) => {
+    const fenced = query(connectionString, "select lockd.fence('led', 1)");
+    await expect(fenced).rejects.toMatchObject({ code: '42501' });
+  });
+});
+
+test('the fence of a narrow role takes the lock that holds a takeover up', async () => {
+  await withRole(fenceGrants, async (writerUrl, ownerUrl) => {
+    await using first = new SingletonLockController({ name: 'led', connectionString: ownerUrl });
+    await first.start();
+    const term = await first.whenActive();
+    await using second = new SingletonLockController({ name: 'led', connectionString: ownerUrl });
+    const warned = new Promise<Error>((resolve) => second.once('warning', resolve));
+    await second.start();
+    const client = new pg.Client({ connectionString: writerUrl });
+    await client.connect();
+    try {
+      await client.query('begin');
+      await assertFence(client, term);
+      await first.stop();
+      expect(await warned).toMatchObject({ code: 'LOCKD_FENCE_BLOCKED' });
+      expect(second.isActive()).toBe(false);
+      await client.query('commit');
+      await second.whenActive();
+    } finally {
+      await client.end();
+    }
   });
 });

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type ControllerOptions, settleOptions } from '../../src/core/options.ts';
@@ -6,6 +8,7 @@ import { migrate } from '../../src/postgres/migrate.ts';
 import { postgresStore } from '../../src/postgres/store.ts';
 import { createDatabase, query, type TestDatabase } from '../support/database.ts';
 import { expectNoSessions, leakCheck } from '../support/leaks.ts';
+import { startProxy } from '../support/proxy.ts';
 import { until } from '../support/wait.ts';
 
 leakCheck();
@@ -223,3 +226,36 @@ test('a probe says whether the server takes connections, and rejects for nothing
   const missing = postgresStore({ connectionString: `${database.url}_missing` });
   expect(await missing.probe(5_000)).toBe('unknown');
 });
+
+test.each([
+  [2, 'accepting'],
+  [3, 'shutting-down'],
+])(
+  'after %i refusals in a row a probe says %s: one may be that of another server behind the same address',
+  async (refusals, health) => {
+    await using balancer = await startProxy(database.url);
+    const refusing = createServer((client) => {
+      client.on('error', () => {}); // whoever is refused hangs up
+      client.once('data', () => {
+        if (balancer.connections.length === refusals) balancer.pointAt(database.url);
+        client.end(cannotConnectNow);
+      });
+    });
+    refusing.listen(0, '127.0.0.1');
+    await once(refusing, 'listening');
+    balancer.pointAt(`postgres://127.0.0.1:${(refusing.address() as AddressInfo).port}`);
+    const { probe } = postgresStore({ connectionString: balancer.url(database.url) });
+    expect(await probe(5_000)).toBe(health);
+    expect(balancer.connections).toHaveLength(3);
+    refusing.close();
+    await once(refusing, 'close');
+  },
+);
+
+/** An ErrorResponse, as a server sends it that lets nobody in. */
+const cannotConnectNow = ((): Buffer => {
+  const fields = Buffer.from('SFATAL\0C57P03\0Mthe database system is starting up\0\0');
+  const head = Buffer.alloc(5, 'E');
+  head.writeInt32BE(4 + fields.length, 1);
+  return Buffer.concat([head, fields]);
+})();

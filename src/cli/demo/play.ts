@@ -43,9 +43,9 @@ export class Play {
   }
 
   async run(): Promise<{ acts: readonly Act[]; verdict: Verdict }> {
-    const { ttlMs, signal } = this.#options;
+    const { connectionString, schema, ttlMs, signal } = this.#options;
     signal.throwIfAborted(); // while the database was started
-    await migrate(this.#options);
+    await migrate({ connectionString, schema });
     await createItems(this.#options, queuedItems);
     this.#timeline.say('A starts: it campaigns, wins and works');
     const first = this.#start();

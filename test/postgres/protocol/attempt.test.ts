@@ -189,6 +189,7 @@ describe('a beat', () => {
       const now = await stats();
       return now.updates - before.updates >= 300 ? now : undefined;
     });
-    expect(after.hot - before.hot).toBe(after.updates - before.updates);
+    // Almost: a page that somebody looks at in this moment cannot be tidied.
+    expect(after.hot - before.hot).toBeGreaterThan(0.95 * (after.updates - before.updates));
   });
 });

@@ -36,6 +36,20 @@ describe('a takeover', () => {
     });
   });
 
+  test('can be rehearsed: a succession to nobody’s seat writes nothing', async () => {
+    const { seat, backends } = await lockd.setup(1);
+    const [one] = backends;
+    await one.lead(seat);
+    const rehearsal = 'select lockd.succeed(0, 0, 0, false, 0, null, null, 0, 0) as token';
+    const before = await one.lease(seat);
+    await one.query('begin');
+    expect(await one.one(rehearsal)).toEqual({ token: null });
+    const written = await one.one('select pg_current_xact_id_if_assigned() as written');
+    await one.query('commit');
+    expect(written).toEqual({ written: null });
+    expect(await one.lease(seat)).toEqual(before);
+  });
+
   test('lets the server end the session, and so free the seat, a TTL after its last beat', async () => {
     const { seat, backends } = await lockd.setup(1);
     const [one] = backends;

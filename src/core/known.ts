@@ -1,0 +1,44 @@
+import { LockdError } from './errors.ts';
+
+/** The names of all options of a kind: one that the type has and this has not does not compile. */
+export type Names<Options> = Readonly<Record<keyof Options, true>>;
+
+/** Refuses what nobody would read: with a typing error in it a program would run on a default. */
+export function refuseUnknown(options: object, known: object): void {
+  if (typeof options !== 'object' || options === null) {
+    const got = options === null ? 'null' : typeof options; // not the value: it may be an address
+    throw new LockdError('LOCKD_INVALID_OPTION', `Expected options in an object, got ${got}.`);
+  }
+  const names = Object.keys(known);
+  const unknown = Object.keys(options).find((option) => !names.includes(option));
+  if (unknown === undefined) return;
+  const nearest = nearestOf(unknown, names);
+  const remedy =
+    nearest === undefined
+      ? `There are: ${names.map((name) => `\`${name}\``).join(', ')}.`
+      : `Did you mean \`${nearest}\`?`;
+  throw new LockdError('LOCKD_INVALID_OPTION', `There is no option \`${unknown}\` here. ${remedy}`);
+}
+
+/** The name that is the fewest edits away, unless that is more than half of it. */
+function nearestOf(word: string, names: readonly string[]): string | undefined {
+  const [nearest] = names
+    .map((name) => ({ name, edits: editsBetween(word.toLowerCase(), name.toLowerCase()) }))
+    .filter(({ name, edits }) => edits <= name.length / 2)
+    .sort((one, other) => one.edits - other.edits);
+  return nearest?.name;
+}
+
+/** Levenshtein: how many characters to insert, remove or replace. */
+function editsBetween(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (const [index, character] of [...one].entries()) {
+    const next = [index + 1];
+    for (let at = 0; at < other.length; at += 1) {
+      const replaced = (row[at] as number) + (character === other[at] ? 0 : 1);
+      next.push(Math.min(replaced, (row[at + 1] as number) + 1, (next[at] as number) + 1));
+    }
+    row = next;
+  }
+  return row[other.length] as number;
+}
