@@ -61,11 +61,11 @@ class Contender {
     running.add(this);
   }
 
-  /** The words of the next line of this kind, behind those that were asked for before. */
+  /** The next line of this kind; the command's may come before its supervisor's, or behind it. */
   async next(kind) {
     const found = () => {
       const index = this.#lines.findIndex(({ words }) => words[0] === kind);
-      return index === -1 ? undefined : this.#lines.splice(0, index + 1).at(-1);
+      return index === -1 ? undefined : this.#lines.splice(index, 1)[0];
     };
     const line = found();
     if (line !== undefined) return line;
