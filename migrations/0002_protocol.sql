@@ -58,11 +58,19 @@ begin
   return seat;
 end $$;
 
+-- History is kept to a bound: by who registers and by who leaves, off the takeover's path.
+create function lockd.forget_terms(seat integer, kept integer default 1000) returns void
+language sql volatile as $$
+  delete from lockd.term t
+  where t.lock_id = seat and t.token <= (
+    select o.token from lockd.term o where o.lock_id = seat
+    order by o.token desc offset kept limit 1)
+$$;
+
 -- Presence: the advisory lock is taken before the row can be seen, so a visible row without
--- its lock belongs to a session that is gone. History is kept to a bound here, off the takeover's path.
+-- its lock belongs to a session that is gone.
 create function lockd.register(
-  seat integer, who uuid, label text, host text, pid integer, version text, metadata jsonb,
-  terms_kept integer
+  seat integer, who uuid, label text, host text, pid integer, version text, metadata jsonb
 ) returns text
 language plpgsql volatile as $$
 declare
@@ -76,10 +84,7 @@ begin
   insert into lockd.instance (id, instance, lock_id, label, host, pid, version, metadata)
     overriding system value
     values (presence, who, seat, label, host, pid, version, metadata);
-  delete from lockd.term t
-  where t.lock_id = seat and t.token <= (
-    select o.token from lockd.term o where o.lock_id = seat
-    order by o.token desc offset terms_kept limit 1);
+  perform lockd.forget_terms(seat);
   return lockd.channel(seat);
 end $$;
 
@@ -280,7 +285,8 @@ begin
   is_marked := lockd.mark_ended(seat_id, whose, 'release', why);
   commit;
   perform pg_advisory_unlock(lockd.class_key(lockd.seat_class()), seat_id),
-          lockd.tell(seat_id, 'released', whose, why);
+          lockd.tell(seat_id, 'released', whose, why),
+          lockd.forget_terms(seat_id);
 end $$;
 
 -- The guard for a user's own transaction; call it first. The gate holds up a takeover until this

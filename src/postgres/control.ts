@@ -15,9 +15,6 @@ import { Session, type SessionSettings } from './session.ts';
 import * as statements from './statements.ts';
 import { version } from './version.ts';
 
-/** How many terms of a name are remembered. */
-const termsKept = 1000;
-
 /** The session that registers the instance, holds its presence, listens and confesses. */
 export async function openControl(
   database: Database,
@@ -43,7 +40,7 @@ export async function openControl(
     const seat = await statements.enroll(ask, schema, who.name);
     if (!isWitness) {
       const self = { host: hostname(), pid: process.pid, version: await version() };
-      const channel = await statements.register(ask, schema, seat, who, self, termsKept);
+      const channel = await statements.register(ask, schema, seat, who, self);
       await ask(`listen ${pg.escapeIdentifier(channel)}`);
     }
     return {

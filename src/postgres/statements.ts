@@ -154,21 +154,16 @@ export async function register(
   seat: number,
   who: Candidate,
   process: { host: string; pid: number; version: string },
-  termsKept: number,
 ): Promise<string> {
-  const { rows } = await ask(
-    `select ${schema}.register($1, $2, $3, $4, $5, $6, $7, $8) as channel`,
-    [
-      seat,
-      who.instance,
-      who.label,
-      process.host,
-      process.pid,
-      process.version,
-      JSON.stringify(who.metadata),
-      termsKept,
-    ],
-  );
+  const { rows } = await ask(`select ${schema}.register($1, $2, $3, $4, $5, $6, $7) as channel`, [
+    seat,
+    who.instance,
+    who.label,
+    process.host,
+    process.pid,
+    process.version,
+    JSON.stringify(who.metadata),
+  ]);
   return onlyRow(rows).channel;
 }
 

@@ -5,12 +5,11 @@ import { type Backend, useDatabase } from '../backends.ts';
 
 const lockd = useDatabase();
 
-const register = (backend: Backend, seat: number, who: string, termsKept = 1_000) =>
-  backend.one("select lockd.register($1, $2, 'label', 'host', 7, '1.0.0', $3, $4) as channel", [
+const register = (backend: Backend, seat: number, who: string) =>
+  backend.one("select lockd.register($1, $2, 'label', 'host', 7, '1.0.0', $3) as channel", [
     seat,
     who,
     JSON.stringify({ zone: 'b' }),
-    termsKept,
   ]);
 
 const instances = async (backend: Backend, seat: number): Promise<unknown[]> => {
@@ -162,25 +161,31 @@ describe('an instance', () => {
     expect(await instances(backends[0] as Backend, seat)).toHaveLength(10);
   });
 
-  test('keeps the history to its bound, the newest terms, and that of its name only', async () => {
-    const { seat, backends } = await lockd.setup(1);
-    const other = await lockd.setup(1);
-    const [one] = backends;
-    const tokens: string[] = [];
-    for (let term = 0; term < 6; term += 1) {
-      const token = await one.lead(seat);
-      tokens.push(String(token));
-      await one.release(seat, token);
-    }
-    await other.backends[0].lead(other.seat);
-    const kept = async (of: number) => {
-      const sql = 'select token from lockd.term where lock_id = $1 order by token';
-      return (await one.query(sql, [of])).map(({ token }) => token);
-    };
-    await register(one, seat, randomUUID(), 6);
-    expect(await kept(seat)).toEqual(tokens);
-    await register(one, seat, randomUUID(), 4);
-    expect(await kept(seat)).toEqual(tokens.slice(-4));
-    expect(await kept(other.seat)).toHaveLength(1);
-  });
+  test.each<[string, (backend: Backend, seat: number) => Promise<unknown>]>([
+    ['registration', (one, seat) => register(one, seat, randomUUID())],
+    ['release', async (one, seat) => one.release(seat, await one.lead(seat))],
+  ])(
+    'with each %s history is kept to its bound: the newest thousand, of its name only',
+    async (_, act) => {
+      const { seat, backends } = await lockd.setup(1);
+      const other = await lockd.setup(1);
+      const [one] = backends;
+      await other.backends[0].lead(other.seat);
+      await one.query(
+        `insert into lockd.term (lock_id, token, instance, label, started_at, ended_at)
+       select $1, token, gen_random_uuid(), 'old', now(), now() from generate_series(1, 1500) token`,
+        [seat],
+      );
+      await act(one, seat);
+      const kept = async (of: number) =>
+        one.one(
+          'select count(*)::int as count, min(token)::float8 as oldest from lockd.term where lock_id = $1',
+          [of],
+        );
+      const { count, oldest } = await kept(seat);
+      expect(count).toBe(1000);
+      expect(oldest).toBeGreaterThan(500);
+      expect(await kept(other.seat)).toMatchObject({ count: 1 });
+    },
+  );
 });
