@@ -141,10 +141,10 @@ export class ControlLink implements Control {
       const session = this.#session;
       if (session === undefined) {
         if (this.#stopping.signal.aborted) return false;
-        await Promise.race([
-          this.#opened.promise,
-          pause(clock, until - clock.mono(), this.#stopping.signal),
-        ]);
+        // stop() resolves it, too: one of them ends the pause, and nothing of the pause is left.
+        const opened = new AbortController();
+        void this.#opened.promise.then(() => opened.abort());
+        await pause(clock, until - clock.mono(), opened.signal);
         continue;
       }
       try {

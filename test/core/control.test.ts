@@ -163,6 +163,7 @@ describe('a mark', () => {
     await clock.advance(1_000);
     expect(await mark).toBe(true);
     expect(server.open).toBe(1);
+    expect(clock.pending, 'what waited for the session waits no more').toBe(0);
     await link.stop();
   });
 

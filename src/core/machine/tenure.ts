@@ -25,6 +25,12 @@ const vouchFor = (token: bigint, trusted: Instant, rules: Rules): Effect => ({
   until: trusted.mono + rules.ttlMs,
 });
 
+/** A heartbeat after the last beat was sent, by whichever clock has seen more time go by since. */
+const nextBeatAt = (sent: Instant, now: Instant, rules: Rules): number => {
+  const elapsed = Math.max(now.mono - sent.mono, now.boot - sent.boot);
+  return now.mono + Math.max(0, rules.heartbeatMs - elapsed);
+};
+
 /** The takeover is acknowledged: lead, unless the answer is too late or nobody wants it any more. */
 export function takeOffice(
   before: State,
@@ -55,7 +61,7 @@ export function takeOffice(
         is: 'active',
         token,
         trusted,
-        nextBeatAt: trusted.mono + rules.heartbeatMs,
+        nextBeatAt: nextBeatAt(trusted, now, rules),
         nextProbeAt: now.mono + rules.ttlMs,
       },
     },
@@ -89,14 +95,14 @@ export function tickDraining(state: State, phase: Draining, now: Moment, rules: 
 
 function beatIfDue(state: State, phase: Active | Draining, now: Moment, rules: Rules): Transition {
   if (now.mono < phase.nextBeatAt) return stay({ ...state, phase });
-  const nextBeatAt = now.mono + rules.heartbeatMs;
-  if (state.call !== undefined) return stay({ ...state, phase: { ...phase, nextBeatAt } });
+  const next = { ...phase, nextBeatAt: now.mono + rules.heartbeatMs };
+  if (state.call !== undefined) return stay({ ...state, phase: next });
   // Until the local deadline and no shorter: cutting a slow beat off early could only lose the term.
   const leftMs = trustedUntil(phase.trusted, rules).mono - now.mono;
   return stay(
     {
       ...state,
-      phase: { ...phase, nextBeatAt },
+      phase: next,
       call: callFor('beat', now, leftMs),
     },
     { do: 'beat', token: phase.token },
@@ -113,8 +119,9 @@ export function beaten(
   const { phase } = state;
   if (call === undefined || (phase.is !== 'active' && phase.is !== 'draining')) return stay(state);
   if (isKept) {
-    const next = { ...phase, trusted: call.sent };
-    const vouch = vouchFor(phase.token, call.sent, rules);
+    const { sent } = call;
+    const next = { ...phase, trusted: sent, nextBeatAt: nextBeatAt(sent, now, rules) };
+    const vouch = vouchFor(phase.token, sent, rules);
     return first(
       [vouch],
       next.is === 'draining' && next.isDrained

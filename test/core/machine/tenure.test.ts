@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { EndReason } from '../../../src/core/machine/protocol.ts';
-import { Driver, deeds, only, rules, trustMs } from './driver.ts';
+import { Driver, deeds, ended, only, rules, trustMs } from './driver.ts';
 
 const error = new Error('reset by peer');
 const leave = { is: 'stop', isForced: false } as const;
@@ -42,6 +42,15 @@ describe('beats', () => {
     driver.pass(rules.heartbeatMs);
     driver.tick();
     driver.pass(rules.heartbeatMs);
+    expect(deeds(driver.hear({ is: 'beaten', isKept: true }))).toEqual(['vouch', 'beat']);
+  });
+
+  test('after a suspend inside the lease the next beat is not late, though no timer knows', () => {
+    const driver = new Driver().toInherit(ended);
+    driver.suspend(rules.heartbeatMs * 1.5);
+    driver.hear({ is: 'bid', answer: { outcome: 'taken', token: 6n } });
+    expect(deeds(driver.tick())).toEqual(['beat']);
+    driver.suspend(rules.heartbeatMs * 1.5);
     expect(deeds(driver.hear({ is: 'beaten', isKept: true }))).toEqual(['vouch', 'beat']);
   });
 
