@@ -21,23 +21,25 @@ export async function run(name: string, command: string[], options: RunOptions):
   const logger = createLog({ ...log, fields: { process: 'guard', name, instance } });
   const settled = settleOptions({ ...settings.options, logger }, instance);
   const { label } = settled.candidate;
-  const guard = new Guard({
-    settings: {
-      ...settings,
-      options: { ...settings.options, label },
-      database: database.options,
-      log,
-    } as SupervisorProgram,
-    settled,
-    program: new URL('./supervisor.js', import.meta.url),
-    logger,
-  });
-  const stop = (signal: NodeJS.Signals): void => guard.stop(signal);
-  const forward = (signal: NodeJS.Signals): void => guard.forward(signal);
+  // Before there is anybody to tell: a signal that comes while the supervisor is born is not lost.
+  let guard: Guard | undefined;
+  const stop = (signal: NodeJS.Signals): void => guard?.stop(signal);
+  const forward = (signal: NodeJS.Signals): void => guard?.forward(signal);
   for (const signal of stopSignals) process.on(signal, stop);
   for (const signal of forwardedSignals) process.on(signal, forward);
   for (const signal of jobControlSignals) process.on(signal, ignore);
   try {
+    guard = new Guard({
+      settings: {
+        ...settings,
+        options: { ...settings.options, label },
+        database: database.options,
+        log,
+      } as SupervisorProgram,
+      settled,
+      program: new URL('./supervisor.js', import.meta.url),
+      logger,
+    });
     const outcome = await guard.run();
     return outcome.is === 'exited' ? outcome.exitCode : ExitCode.lost;
   } finally {

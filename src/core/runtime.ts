@@ -53,6 +53,7 @@ export class Runtime {
   readonly #inbox: Event[] = [];
   #state: State = initialState;
   #isStepping = false;
+  #isProbing = false;
   #seat: { session: SeatSession | undefined; abort: AbortController } | undefined;
   #cancelTimer: () => void = () => {};
 
@@ -98,7 +99,7 @@ export class Runtime {
   }
 
   #run(effect: Effect): void {
-    const { host, control, witness, logger, store, rules } = this.#options;
+    const { host, control, witness, logger } = this.#options;
     switch (effect.do) {
       case 'open-seat':
         this.#openSeat(effect.seat);
@@ -155,9 +156,7 @@ export class Runtime {
         void control.testify(effect.token, 'confession', effect.reason, effect.until);
         break;
       case 'probe':
-        void store
-          .probe(rules.connectTimeoutMs)
-          .then((health) => this.dispatch({ is: 'probed', health }));
+        this.#probe();
         break;
       case 'reconnect-control':
         control.reconnect();
@@ -184,6 +183,17 @@ export class Runtime {
         logger[effect.level](effect.fields ?? {}, effect.message);
         break;
     }
+  }
+
+  /** One at a time: whoever may notify could make us ask as often as it pleases. */
+  #probe(): void {
+    if (this.#isProbing) return;
+    this.#isProbing = true;
+    const { store, rules } = this.#options;
+    void store.probe(rules.connectTimeoutMs).then((health) => {
+      this.#isProbing = false;
+      this.dispatch({ is: 'probed', health });
+    });
   }
 
   /** Whom it may not end it waits for, as where they are only reported. */

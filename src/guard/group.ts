@@ -1,26 +1,25 @@
 /** Process groups and proofs of death. A signal 0 proves nothing: a zombie still answers it. */
-import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { type Facts, look, picture } from './sight.ts';
 
-interface Facts {
-  readonly pid: number;
-  readonly group: number;
-  readonly isZombie: boolean;
-  /** Started at, in whatever unit the platform has: tells a process from a later one of its number. */
-  readonly started: string;
+/** When it was started, which tells it from a later one of its number; undefined: cannot tell. */
+export function startedOf(pid: number): string | undefined {
+  try {
+    return look(pid)?.started;
+  } catch {
+    return undefined;
+  }
 }
 
-const hasProc = process.platform === 'linux';
-
-/** What lives under this pid; undefined when nothing does, or only a zombie. */
-export function factsOf(pid: number): Facts | undefined {
-  const facts = look(pid);
-  return facts?.isZombie === true ? undefined : facts;
+/** In doubt it is: a death is seen, never concluded from not seeing. */
+export function isAlive({ pid, started }: Pick<Facts, 'pid' | 'started'>): boolean {
+  try {
+    const facts = look(pid);
+    return facts !== undefined && !facts.isZombie && facts.started === started;
+  } catch {
+    return true;
+  }
 }
-
-const look = (pid: number): Facts | undefined =>
-  hasProc ? fromProc(pid) : fromPs(['-p', String(pid)])[0];
 
 /** A process group, told from a later one of the same number by its leader. */
 export interface Group {
@@ -28,30 +27,13 @@ export interface Group {
   readonly started: string | undefined;
 }
 
-export const groupOf = (id: number): Group => ({ id, started: factsOf(id)?.started });
-
-/** Everybody in the group that still lives, as far as one look at a moving picture can tell. */
-export const membersOf = (group: Group): readonly Facts[] =>
-  isStrangers(group) ? [] : newcomers(group, new Set()).filter(({ isZombie }) => !isZombie);
-
-/** The group's members, zombies included, among the processes not yet seen; now they are. */
-function newcomers(group: Group, seen: Set<number>): readonly Facts[] {
-  const strange = (pid: number): boolean => !seen.has(pid);
-  const found = hasProc
-    ? pidsInProc().filter(strange).map(fromProc)
-    : fromPs(['-A']).filter(({ pid }) => strange(pid));
-  for (const facts of found) if (facts !== undefined) seen.add(facts.pid);
-  return found.filter((facts): facts is Facts => facts?.group === group.id);
-}
+export const groupOf = (id: number): Group => ({ id, started: startedOf(id) });
 
 /** While one member is there its number is not given out again: another leader, another group. */
 function isStrangers({ id, started }: Group): boolean {
-  const leader = factsOf(id);
-  return leader !== undefined && leader.started !== started;
+  const leader = startedOf(id);
+  return leader !== undefined && started !== undefined && leader !== started;
 }
-
-export const isAlive = ({ pid, started }: Pick<Facts, 'pid' | 'started'>): boolean =>
-  factsOf(pid)?.started === started;
 
 /** Signals the whole group at one stroke. A group that is gone already is no error. */
 export function signalGroup(group: Group, signal: NodeJS.Signals): void {
@@ -78,42 +60,54 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
  * Resolves when no member of the group is left but zombies. Nobody tells about strangers' deaths.
  *
  * The kernel knows the group at one stroke, but counts zombies, which may lie for seconds before
- * anybody reaps them. So where it still knows somebody, everybody is looked at.
+ * anybody reaps them. So where it still knows somebody, everybody is looked at. One look proves
+ * nothing: who hands on to a child and exits while we read is missed, and so is the child. But what
+ * lives when the list is made is listed, and then either alive, or gone, or a new zombie when it is
+ * looked at. So it is over when two looks in a row find the same zombies, and nobody gone.
  *
- * @param exited Resolves when the leader has been reaped, where it is our own child: a reason to look.
+ * @param exited Resolves when the leader has been reaped, where that is for us to do.
  */
 export async function groupGone(group: Group, exited?: Promise<unknown>): Promise<void> {
-  const leader = factsOf(group.id);
-  let living: readonly Facts[] = leader === undefined ? [] : [leader];
+  await exited; // never before its leader; and nobody's zombie is for us to reap from here on
+  let living: readonly Facts[] = [];
+  let before = '';
+  const strangers = new Set<number>();
   for (let waitMs = 1; isKnown(group); waitMs = Math.min(50, waitMs * 1.3)) {
     // While one of those we know lives there is no need to look at everybody.
-    living = living.filter(isAlive);
+    living = living.filter((member) => isAlive(member) && isIn(group, member));
     if (living.length === 0) {
-      const seen = lookAt(group);
-      if (seen === 'only zombies') return;
-      living = seen;
+      const seen = lookAt(group, strangers);
+      living = seen.living;
+      if (seen.zombies !== '' && seen.zombies === before) return;
+      before = seen.zombies;
     }
-    const paused = pause(waitMs);
-    await (living[0]?.pid === group.id ? Promise.race([paused, exited ?? paused]) : paused);
+    await pause(waitMs);
   }
 }
 
 /**
- * One look at everybody proves nothing: who hands on to a child and exits while we read is missed, and
- * so is the child. But a zombie has no more children. So when zombies were all we met, nobody has
- * joined them since, and they lie there still (so whoever did join would lie there, too), it is over.
+ * Who lives in the group; if nobody does, and the picture is sharp, whose zombies lie there. Others
+ * become known strangers: numbers are given out in turn, so they stay strangers while we look.
  */
-function lookAt(group: Group): 'only zombies' | readonly Facts[] {
-  const seen = new Set<number>();
-  const zombies: Facts[] = [];
-  for (;;) {
-    const met = newcomers(group, seen);
-    const living = met.filter(({ isZombie }) => !isZombie);
-    if (living.length > 0) return living;
-    zombies.push(...met);
-    if (met.length > 0) continue;
-    const lieStill = zombies.every(({ pid, started }) => look(pid)?.started === started);
-    return zombies.length > 0 && lieStill ? 'only zombies' : [];
+export function lookAt(
+  group: Group,
+  strangers: Set<number> = new Set(),
+): { living: readonly Facts[]; zombies: string } {
+  if (isStrangers(group)) return { living: [], zombies: '' };
+  const { everybody, isBlurred } = picture(strangers);
+  const members = everybody.filter((facts) => facts.group === group.id);
+  for (const { pid } of everybody) strangers.add(pid);
+  for (const { pid } of members) strangers.delete(pid);
+  const living = members.filter(({ isZombie }) => !isZombie);
+  const isClear = living.length === 0 && !isBlurred;
+  return { living, zombies: isClear ? members.map(({ pid }) => pid).join() : '' };
+}
+
+function isIn(group: Group, { pid }: Facts): boolean {
+  try {
+    return look(pid)?.group === group.id;
+  } catch {
+    return true;
   }
 }
 
@@ -124,50 +118,4 @@ function isKnown(group: Group): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
-}
-
-const pidsInProc = (): readonly number[] =>
-  readdirSync('/proc').map(Number).filter(Number.isInteger);
-
-// Read into one buffer: a look at everybody stands between a crash and the successor.
-const stat = Buffer.alloc(1024);
-
-function fromProc(pid: number): Facts | undefined {
-  try {
-    const file = openSync(`/proc/${pid}/stat`, 'r');
-    const length = readInto(file);
-    const text = stat.toString('latin1', 0, length);
-    // The name, in parentheses, may hold anything; after it: state, parent, group, …
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    const [state, , group] = fields;
-    if (state === undefined || state === 'X') return undefined;
-    // A main thread that has left is a zombie while the other threads of its process work on.
-    const isZombie = state === 'Z' && Number(fields[17]) <= 1;
-    return { pid, group: Number(group), isZombie, started: fields[19] ?? '' };
-  } catch {
-    return undefined;
-  }
-}
-
-function readInto(file: number): number {
-  try {
-    return readSync(file, stat, 0, stat.length, 0);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function fromPs(which: readonly string[]): readonly Facts[] {
-  let table: string;
-  try {
-    table = execFileSync('ps', [...which, '-o', 'pid=,pgid=,stat=,lstart='], { encoding: 'utf8' });
-  } catch {
-    return []; // `ps -p` fails when nobody has the pid
-  }
-  return table.split('\n').flatMap((line) => {
-    const [, pid, group, state, started] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
-    if (pid === undefined || state === undefined) return [];
-    const isZombie = state.startsWith('Z');
-    return [{ pid: Number(pid), group: Number(group), isZombie, started: started ?? '' }];
-  });
 }

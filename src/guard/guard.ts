@@ -2,11 +2,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { type Instant, onBothClocks, systemClock } from '../core/clock.ts';
 import { ControlLink } from '../core/control.ts';
 import { deferred } from '../core/deferred.ts';
+import type { LockdError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Settled } from '../core/options.ts';
 import { leftMs } from '../core/runtime.ts';
 import { postgresStore } from '../postgres/store.ts';
-import { askGroup, type Group, groupGone, groupOf, signalGroup } from './group.ts';
+import { askGroup, type Group, groupGone, signalGroup } from './group.ts';
 import type { ToGuard, ToSupervisor } from './messages.ts';
 import type { SuperviseSettings } from './supervisor.ts';
 
@@ -28,6 +29,8 @@ export type Outcome =
   /** The supervisor died, and what it had started has been ended. */
   | { readonly is: 'lost' };
 
+const stopSignals: readonly string[] = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'];
+
 export class Guard {
   readonly #options: GuardOptions;
   readonly #control: ControlLink;
@@ -39,6 +42,9 @@ export class Guard {
   #isAsked = false;
   #isKilled = false;
   #isStopping = false;
+  #isOver = false;
+  /** Why it may not register: nobody would hear its testimony. */
+  #refusal: LockdError | undefined;
   #exitCode: number | undefined;
   #cancelWatch: () => void = () => {};
 
@@ -64,21 +70,30 @@ export class Guard {
     });
   }
 
+  /** Rejects with the LockdError of a registration that retrying cannot heal. */
   async run(): Promise<Outcome> {
     const { settings, settled } = this.#options;
     this.#control.start(({ kind, token, reason }) => {
       const notice = { kind, reason, token: token === undefined ? undefined : String(token) };
       this.#tell({ is: 'noticed', notice });
     });
+    void this.#control.refusal().then((refusal) => {
+      if (refusal === undefined) return;
+      this.#refusal = refusal;
+      this.stop('SIGTERM');
+    });
     this.#tell({ is: 'begin', settings });
     const pings = setInterval(() => this.#ping(), Math.min(1000, settled.rules.ttlMs / 20));
     await this.#closed.promise;
+    this.#isOver = true;
     clearInterval(pings);
     this.#cancelWatch();
     // Signalled like us while it was still loading its modules: it led nothing, and is over as asked.
-    if (this.#isStopping && this.#term === undefined) this.#exitCode ??= 0;
+    const isStopped = stopSignals.includes(this.#supervisor.signalCode ?? '');
+    if (isStopped && this.#isStopping && this.#term === undefined) this.#exitCode ??= 0;
     if (this.#exitCode === undefined) await this.#succeed();
     await this.#control.stop();
+    if (this.#refusal !== undefined) throw this.#refusal;
     return this.#exitCode === undefined
       ? { is: 'lost' }
       : { is: 'exited', exitCode: this.#exitCode };
@@ -104,11 +119,11 @@ export class Guard {
         this.#arm();
         break;
       case 'group':
-        this.#group = groupOf(message.group);
+        this.#group = message.group;
         this.#isAsked = false;
         this.#isKilled = false;
         this.#arm();
-        this.#tell({ is: 'armed', group: message.group });
+        this.#tell({ is: 'armed', group: message.group.id });
         break;
       case 'gone':
         this.#group = undefined;
@@ -141,7 +156,7 @@ export class Guard {
 
   #arm(): void {
     this.#cancelWatch();
-    if (this.#term === undefined || this.#group === undefined) return;
+    if (this.#isOver || this.#term === undefined || this.#group === undefined) return;
     const askInMs = this.#leftMs() - this.#options.settings.options.marginMs;
     // After a sleep of our own, all that the supervisor has said meanwhile is heard first.
     const look = (): unknown => setImmediate(() => setImmediate(() => this.#watch()));
@@ -155,7 +170,7 @@ export class Guard {
 
   /** The supervisor does this itself, earlier; unless it cannot. Signals go out before log lines. */
   #watch(): void {
-    if (this.#term === undefined || this.#group === undefined) return;
+    if (this.#isOver || this.#term === undefined || this.#group === undefined) return;
     const { settings } = this.#options;
     const now = systemClock.mono();
     if (this.#leftMs() > settings.options.marginMs) {

@@ -1,4 +1,5 @@
 import type { NoticeKind } from '../core/store.ts';
+import type { Group } from './group.ts';
 import type { SuperviseSettings } from './supervisor.ts';
 
 /** What guard and supervisor tell each other. Tokens travel as text: JSON has no bigint. */
@@ -26,7 +27,7 @@ export type ToGuard =
   /** The token may be trusted until then (monotonic ms, shared by all processes of the machine). */
   | { readonly is: 'vouch'; readonly token: string; readonly until: number }
   /** A group exists, behind a stub that waits for the word. */
-  | { readonly is: 'group'; readonly group: number }
+  | { readonly is: 'group'; readonly group: Group }
   | { readonly is: 'gone'; readonly group: number }
   | {
       readonly is: 'testify';

@@ -196,7 +196,8 @@ class Supervisor {
         this.#logger.info({ token: term.token, group: stub.group.id }, 'started the command');
       }
       const early = await Promise.race([exited.promise, ended(term)]);
-      if (early !== undefined) this.#finish(early);
+      // After a term that was lost it ended because we, or the guard, have ended it.
+      if (early !== undefined && term.isActive()) this.#finish(early);
       await this.#endGroup(stub, exited.promise);
       const hasRun = this.#running !== undefined;
       if (hasRun && this.#isAskedToStop) this.#exitCode = await exited.promise;
@@ -217,7 +218,7 @@ class Supervisor {
     const { group } = stub;
     const armed = deferred();
     this.#armed.set(group.id, () => armed.resolve());
-    this.#channel.send({ is: 'group', group: group.id });
+    this.#channel.send({ is: 'group', group });
     return Promise.race([armed.promise, ended(term)]).finally(() => this.#armed.delete(group.id));
   }
 

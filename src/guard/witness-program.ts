@@ -37,9 +37,8 @@ process.on('message', (message: ToWitness) => {
 process.once('disconnect', async () => {
   if (begun === undefined) return;
   const { begin, link } = begun;
-  const host = { ...begin.host, group: 0 };
   for (let waitMs = 1; term !== undefined && systemClock.mono() < term.until; waitMs *= 1.2) {
-    if (!isAlive(host)) {
+    if (!isAlive(begin.host)) {
       await link.testify(term.token, 'testimony', 'its process died', term.until);
       break;
     }

@@ -32,8 +32,8 @@ export function witnessProcess(
     async start() {
       // Loaded here: a controller without a guard has no use for child processes.
       const { fork } = await import('node:child_process');
-      const { factsOf } = await import('./group.ts');
-      const started = factsOf(process.pid)?.started;
+      const { startedOf } = await import('./group.ts');
+      const started = startedOf(process.pid);
       if (started === undefined) {
         throw new LockdError(
           'LOCKD_GUARD',

@@ -12,12 +12,15 @@ leakCheckOfFile();
 /** Long: whatever ends the command much sooner was not a timer. */
 const ttlMs = 20_000;
 
-test.concurrent('a machine that slept past the lease has no command soon after it wakes', async () => {
+test.concurrent('a machine that slept past the lease has no command soon after it wakes, and campaigns again', async () => {
   await using shop = await openWorkshop(ttlMs);
-  const { run, sleep } = await leading(shop);
+  const { run, token, sleep } = await leading(shop);
   const wokeAt = sleep(ttlMs);
-  await until(async () => (await shop.commands()).length === 0, { describe: 'it was killed' });
-  expect(shop.lastClaim() - wokeAt).toBeLessThan(ttlMs / 2);
+  await until(async () => (await shop.commands(token)).length === 0, {
+    describe: 'the command of the old term was killed',
+  });
+  expect(shop.lastClaim({ token }) - wokeAt).toBeLessThan(ttlMs / 2);
+  await run.leads();
   expect(run.logged('deadline-passed')).toBe(true);
 });
 
@@ -40,17 +43,23 @@ test.concurrent('a nap shorter than the lease ends nothing', async () => {
   expect(await shop.terms()).toMatchObject([{ ended_by: null }]);
 });
 
+interface Sleeper {
+  readonly run: Run;
+  readonly token: string;
+  readonly sleep: (ms: number) => number;
+}
+
 /** One whose command never ends by itself, on a machine that can be put to sleep. */
-async function leading(shop: Workshop): Promise<{ run: Run; sleep: (ms: number) => number }> {
+async function leading(shop: Workshop): Promise<Sleeper> {
   const file = join(shop.folder, 'slept');
   writeFileSync(file, '0');
   const preload = new URL('../support/sleeper.js', import.meta.url);
   const env = { SLEEPER_FILE: file, NODE_OPTIONS: `--import ${preload}` };
   const run = shop.run('sleeper', { finishMs: 'never' }, { env, flags: ['--grace', '500ms'] });
-  await run.leads();
+  const { token } = await run.leads();
   const sleep = (ms: number): number => {
     writeFileSync(file, String(ms / 1000));
     return now();
   };
-  return { run, sleep };
+  return { run, token, sleep };
 }

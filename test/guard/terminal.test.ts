@@ -27,7 +27,8 @@ test.skipIf(!hasScript)(
     // A loss has much to say before the command has ended and the next term has begun.
     await query(
       shop.url,
-      `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'lockd:%'`,
+      `select pg_terminate_backend(pid) from pg_stat_activity
+     where application_name like 'lockd:%' and datname = current_database()`,
     );
     await until(() => shop.claims({ kind: 'claim' }).some((claim) => claim.token !== token), {
       describe: 'its command runs in a next term',

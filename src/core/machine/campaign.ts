@@ -158,7 +158,7 @@ export function wait(state: State, phase: Inheriting, now: Moment, rules: Rules)
 
 /**
  * Something was told about the name. Never proof: a reason to look now. Told that the very term we
- * wait for has ended we decide as if the row said so: the compare-and-set fails unless it does.
+ * wait for has ended we bid as if the row said so: the compare-and-set fails unless it does.
  */
 export function noticed(state: State, notice: Notice, now: Moment, rules: Rules): Transition {
   const { phase, call } = state;
@@ -166,7 +166,8 @@ export function noticed(state: State, notice: Notice, now: Moment, rules: Rules)
   if (call !== undefined) return stay({ ...state, phase: { ...phase, isStale: true } });
   const { lease, grantedAt } = phase;
   if (notice.kind === 'ended' && lease !== undefined && notice.token === lease.token) {
-    return decide(state, { ...lease, isEnded: true }, grantedAt, now, rules);
+    const claimed = decide(state, { ...lease, isEnded: true }, grantedAt, now, rules);
+    if (claimed.state.phase.is === 'taking') return claimed;
   }
   return read(state, grantedAt, now, rules);
 }

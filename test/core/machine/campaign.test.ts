@@ -163,7 +163,7 @@ describe('a notice', () => {
   test('of an end makes no history certain', () => {
     const server = { ...foreign.server, timeline: '00000002' };
     const driver = new Driver().toInherit({ ...foreign, server });
-    expect(deeds(driver.send({ is: 'noticed', notice }))).not.toContain('takeover');
+    expect(deeds(driver.send({ is: 'noticed', notice }))).toEqual(['read']);
   });
 
   test.each([
