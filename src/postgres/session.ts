@@ -80,6 +80,9 @@ export class Session {
       // Ours, so that it can be cut: `end()` waits for ever on a half-open connection.
       stream: () => socket,
     });
+    if (config.password !== undefined && !namesPassword(config.connectionString)) {
+      Object.assign(client, { password: config.password });
+    }
     const session = new Session(client, socket, settings);
     const cut = (): void => session.destroy();
     signal?.addEventListener('abort', cut, { once: true });
@@ -152,6 +155,13 @@ export class Session {
     this.#reason = asLockdError(error);
     this.#settings.lost?.(this.#reason);
   }
+}
+
+/** An address without a password hides from `pg` the one that is given beside it. */
+function namesPassword(address = ''): boolean {
+  if (!URL.canParse(address)) return false;
+  const { password, searchParams } = new URL(address);
+  return password !== '' || searchParams.has('password');
 }
 
 function cutToBytes(text: string, bytes: number): string {

@@ -24,8 +24,14 @@ export async function attempt(
   waitMs: number,
   idleMs: number,
 ): Promise<AttemptAnswer> {
+  // With log_lock_waits a wait beyond deadlock_timeout is a line in the log, and one more each second:
+  // attempts stay below it, unless it is so short that this would be a busy loop.
   const { rows } = await ask(
-    `select status, ${leaseColumns('(lease)')} from ${schema}.attempt($1, $2, $3)
+    `select status, ${leaseColumns('(lease)')} from ${schema}.attempt($1, least($2, case
+       when current_setting('log_lock_waits')::boolean
+         and current_setting('deadlock_timeout')::interval >= interval '500 ms'
+       then (extract(epoch from current_setting('deadlock_timeout')::interval) * 750)::integer
+     end), $3)
      where pg_backend_pid() = $4`,
     [seat, waitMs, idleMs, backend],
   );

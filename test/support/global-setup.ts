@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { startTestCluster, testBinDir } from './cluster.ts';
+import { startTestCluster, testBinDir, testPackageDir } from './cluster.ts';
 import { dockerAnswers } from './docker.ts';
 
 declare module 'vitest' {
@@ -16,7 +16,9 @@ interface Backend {
 
 /** The server the tests share. Tests that break their server start a cluster of their own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const backend = (await named()) ?? (await container()) ?? (await embedded());
+  const chosen = testBinDir ?? testPackageDir;
+  const backend =
+    (await named()) ?? ((chosen === undefined && (await container())) || (await embedded(chosen)));
   console.log(`tests run against ${backend.name}`);
   project.provide('databaseUrl', backend.url);
   return () => backend.stop();
@@ -47,10 +49,10 @@ async function container(): Promise<Backend | undefined> {
   }
 }
 
-async function embedded(): Promise<Backend> {
+async function embedded(chosen: string | undefined): Promise<Backend> {
   const cluster = await startTestCluster({ settings: { max_connections: '200' } });
   return {
-    name: `an embedded server${testBinDir === undefined ? '' : ` of ${testBinDir}`}`,
+    name: `an embedded server ${chosen === undefined ? '(on other versions: npm run test:versions)' : `of ${chosen}`}`,
     url: cluster.url(),
     stop: () => cluster[Symbol.asyncDispose](),
   };

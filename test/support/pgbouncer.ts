@@ -7,7 +7,7 @@ import { freePort } from '../../src/embedded/port.ts';
 import { runAs, serverUser } from '../../src/embedded/user.ts';
 import { deferred } from './wait.ts';
 
-export type PoolMode = 'session' | 'transaction';
+export type PoolMode = 'session' | 'transaction' | 'statement';
 
 /** Why there is no PgBouncer to test with; undefined where there is one. */
 export async function pgbouncerMissing(): Promise<string | undefined> {
@@ -24,7 +24,11 @@ export interface PgBouncer extends AsyncDisposable {
 }
 
 /** A real PgBouncer before the server of this URL. */
-export async function startPgBouncer(databaseUrl: string, mode: PoolMode): Promise<PgBouncer> {
+export async function startPgBouncer(
+  databaseUrl: string,
+  mode: PoolMode,
+  more: Readonly<Record<string, string | number>> = {},
+): Promise<PgBouncer> {
   const { hostname, port, username, password } = new URL(databaseUrl);
   const [user, listenPort] = [await serverUser(), await freePort()];
   const folder = await mkdtemp(join(tmpdir(), 'lockd-pgbouncer-'));
@@ -40,7 +44,9 @@ unix_socket_dir =
 auth_type = trust
 auth_file = ${users}
 pool_mode = ${mode}
-default_pool_size = 20
+${Object.entries({ default_pool_size: 20, ...more })
+  .map(([name, value]) => `${name} = ${value}`)
+  .join('\n')}
 `;
   await writeFile(users, `"${username || 'postgres'}" "${password}"\n`);
   await writeFile(join(folder, 'pgbouncer.ini'), settings);

@@ -1,0 +1,161 @@
+import { expect, test } from 'vitest';
+import type { Cluster } from '../../src/embedded/cluster.ts';
+import type { SingletonLockOptions } from '../../src/index.ts';
+import { startTestCluster } from '../support/cluster.ts';
+import { query } from '../support/database.ts';
+import { type Contender, type Election, holdElection, terminate } from '../support/election.ts';
+import { leakCheck } from '../support/leaks.ts';
+import { reload, writeServerFile } from '../support/reload.ts';
+import { until } from '../support/wait.ts';
+
+leakCheck();
+
+const [first, second] = ['the first secret', 'the second secret'];
+
+test('a password function is asked at each connection: a rotation while leading costs nothing, and the next session has the new one', async () => {
+  await using cluster = await clusterWithPasswords();
+  await using election = await holdElection({}, cluster.url());
+  let [current, asked] = [first, 0];
+  const password = async (): Promise<string> => {
+    asked += 1;
+    return current;
+  };
+  const options = { connectionString: undefined, connection: { ...place(election), password } };
+  const leader = await election.lead('leader', options);
+  await election.bothBackends('leader');
+  const askedAtFirst = asked;
+  expect(askedAtFirst).toBeGreaterThanOrEqual(2);
+
+  await rotate(cluster, second);
+  await election.beats(3);
+  expect(leader.story.of('passive')).toEqual([]);
+  expect(asked).toBe(askedAtFirst); // what is connected stays connected
+
+  current = second;
+  await loseSessions(election, leader);
+  const again = await leader.story.next('active');
+  expect(again.token).toBeGreaterThan(leader.story.of('active')[0]?.token as bigint);
+  expect(asked).toBeGreaterThan(askedAtFirst);
+  await election.standBy('next', options);
+  expectNoSecrets(election);
+});
+
+test.each([
+  ['a function', (): string => first],
+  ['a text', first],
+])('a password beside an address that names none, %s, is heeded', async (_what, password) => {
+  await using cluster = await clusterWithPasswords();
+  await using election = await holdElection({}, cluster.url());
+  const connectionString = asBot(election).href;
+  await election.lead('leader', { connectionString, connection: { password } });
+});
+
+test('a password function that fails is asked again, and the reason is told', async () => {
+  await using cluster = await clusterWithPasswords();
+  await using election = await holdElection({}, cluster.url());
+  let isDown = true;
+  const password = async (): Promise<string> => {
+    if (isDown) throw new Error('the vault is sealed');
+    return first;
+  };
+  const { controller, story } = election.enter('leader', {
+    connectionString: undefined,
+    connection: { ...place(election), password },
+  });
+  await controller.start();
+  expect((await story.next('warning')).message).toContain('the vault is sealed');
+  isDown = false;
+  await story.next('active');
+});
+
+test('a leader whose password has been rotated away stays passive once it has lost its session, says why, and comes back when it is right again', async () => {
+  await using cluster = await clusterWithPasswords();
+  await using election = await holdElection({}, cluster.url());
+  const leader = await election.lead('leader', withPassword(election, first));
+  await rotate(cluster, second);
+  await election.beats(3);
+  await loseSessions(election, leader);
+  await refusals(leader, 3);
+  expect(leader.controller.state).toBe('passive');
+  for (const { reason } of leader.story.logged('could not campaign')) {
+    expect(reason).toMatch(/password authentication failed.*Check user, password and database/);
+  }
+  expect(leader.story.of('warning').at(-1)?.message).toMatch(/Check user, password/);
+
+  // Whoever has the new one leads meanwhile, and the one without it keeps asking.
+  const next = await election.lead('next', withPassword(election, second));
+  await refusals(leader, 1);
+  await rotate(cluster, first);
+  await leader.story.next('observed');
+  await next.controller.stop();
+  await leader.story.next('active');
+  expectNoSecrets(election);
+});
+
+test.each([
+  ['wrong', second, /Check user, password and database/],
+  ['missing', '', /Give a password/],
+])('a password that is %s from the beginning is told at start()', async (_what, given, remedy) => {
+  await using cluster = await clusterWithPasswords();
+  await using election = await holdElection({}, cluster.url());
+  const { controller } = election.enter('leader', withPassword(election, given));
+  await expect(controller.start()).rejects.toMatchObject({
+    code: 'LOCKD_CONNECTION',
+    isRetryable: false,
+    message: expect.stringMatching(remedy),
+  });
+  expect(controller.state).toBe('stopped');
+  expectNoSecrets(election);
+});
+
+/** Whose role `bot` needs a password. The test's own connections need none. */
+async function clusterWithPasswords(): Promise<Cluster> {
+  const cluster = await startTestCluster();
+  await query(cluster.url(), 'create role bot login superuser');
+  await rotate(cluster, first);
+  const rules = ['host all bot 127.0.0.1/32 scram-sha-256', 'host all all 127.0.0.1/32 trust'];
+  await writeServerFile(cluster, 'pg_hba.conf', `${rules.join('\n')}\n`);
+  await reload(cluster);
+  return cluster;
+}
+
+const rotate = (cluster: Cluster, password: string): Promise<unknown> =>
+  query(cluster.url(), `alter role bot password '${password}'`);
+
+function asBot({ url }: Election, password = ''): URL {
+  const address = new URL(url);
+  address.username = 'bot';
+  address.password = password;
+  return address;
+}
+
+const withPassword = (election: Election, password: string): Partial<SingletonLockOptions> => ({
+  connectionString: asBot(election, password).href,
+});
+
+const place = ({ url, database }: Election) => ({
+  host: '127.0.0.1',
+  port: Number(new URL(url).port),
+  user: 'bot',
+  database,
+});
+
+async function loseSessions(election: Election, { label, story }: Contender): Promise<void> {
+  const { seat, control } = await election.bothBackends(label);
+  await terminate(election.url, seat, control);
+  expect(await story.next('passive')).toMatchObject({ reason: 'session-lost' });
+}
+
+async function refusals({ story }: Contender, count: number): Promise<void> {
+  const told = () => story.logged('could not campaign').length;
+  const before = told();
+  await until(() => told() >= before + count);
+}
+
+function expectNoSecrets({ contenders }: Election): void {
+  const told = contenders.map(({ story }) => [story.all.map(String), story.lines, `${story}`]);
+  const text = JSON.stringify(told, (_key, value) =>
+    typeof value === 'bigint' ? `${value}` : value,
+  );
+  expect(text).not.toMatch(/secret/);
+}
