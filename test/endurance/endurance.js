@@ -32,7 +32,9 @@ const phases = await endure({
 let isFlat = true;
 for (const { name, samples } of phases) {
   const last = samples.at(-1);
-  process.stdout.write(`${name}: ${(last.ms / 60_000).toFixed(1)} min, ${last.terms} terms\n`);
+  process.stdout.write(
+    `${name}: ${(last.ms / 60_000).toFixed(1)} min, ${last.terms} terms, ${last.warnings} warnings\n`,
+  );
   for (const growth of growths(samples)) {
     const { what, from, to, most } = growth;
     isFlat &&= growth.isFlat;

@@ -11,6 +11,9 @@ const tolerated = {
   'lines in the log': 12, // checkpoints
 };
 
+/** These are told, and may grow. */
+const told = ['ms', 'terms', 'warnings'];
+
 /** The history is kept to this bound, so it grows until it is reached. */
 const historyKept = 1000;
 
@@ -22,7 +25,7 @@ export function growths(samples) {
   const quarter = Math.max(1, Math.floor(samples.length / 4));
   const early = samples.slice(quarter, 2 * quarter);
   const late = samples.slice(-quarter);
-  const names = Object.keys(samples[0]).filter((name) => name !== 'ms' && name !== 'terms');
+  const names = Object.keys(samples[0]).filter((name) => !told.includes(name));
   return names.map((what) => {
     const from = median(early.map((sample) => sample[what]));
     const to = median(late.map((sample) => sample[what]));

@@ -45,7 +45,7 @@ export class Sampler {
       timers: count('Timeout'),
       sockets: count('TCP') + count('Pipe'),
       ...rows[0],
-      'errors in the log': this.#cluster.log().match(/(ERROR|FATAL|PANIC):/g)?.length ?? 0,
+      'errors in the log': this.#cluster.log().match(/(ERROR|PANIC):/g)?.length ?? 0,
       'lines in the log': this.#cluster.log().split('\n').length,
     };
   }

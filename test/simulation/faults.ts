@@ -1,0 +1,214 @@
+import type { NoticeKind } from '../../src/core/store.ts';
+import type { Host, Life } from './host.ts';
+import type { Moment } from './invariants.ts';
+import type { Network, Scope } from './network.ts';
+import type { Fault, What } from './schedule.ts';
+import type { Server } from './server.ts';
+import type { Tally } from './tally.ts';
+import type { World } from './world.ts';
+
+export interface Stage {
+  readonly world: World;
+  readonly network: Network;
+  readonly server: Server;
+  readonly hosts: readonly Host[];
+  readonly tally: Tally;
+  /** The longest TTL: what parts are parts of. */
+  readonly ttlMs: number;
+  leader(): Life | undefined;
+}
+
+/** Strikes when it is time, or at the moment that a fault waits for. */
+export class Storm {
+  readonly #stage: Stage;
+  readonly #armed = new Set<Fault>();
+  readonly #undo: (() => void)[] = [];
+  #isOver = false;
+
+  constructor(stage: Stage, faults: readonly Fault[]) {
+    this.#stage = stage;
+    for (const fault of faults) {
+      stage.world.at((fault.at / 1000) * stage.ttlMs, () => {
+        if (fault.on === 'now') this.#strike(fault, undefined);
+        else this.#armed.add(fault);
+      });
+    }
+  }
+
+  /** Something happened there: what was waiting for it strikes. */
+  moment(moment: Moment, place: string): void {
+    for (const fault of this.#armed) {
+      if (fault.on !== moment) continue;
+      this.#armed.delete(fault);
+      this.#stage.world.after(fault.delayMs, () => this.#strike(fault, place));
+    }
+  }
+
+  /** From here on nothing goes wrong, and what had gone wrong is made good. */
+  calm(): void {
+    this.#isOver = true;
+    this.#armed.clear();
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+
+  #strike({ who, what }: Fault, place: string | undefined): void {
+    if (this.#isOver) return;
+    const { hosts, leader, tally } = this.#stage;
+    const host =
+      typeof who === 'number'
+        ? hosts[who % hosts.length]
+        : who === 'leader'
+          ? leader()?.host
+          : hosts.find(({ name }) => name === place);
+    tally.count('fault', what.is);
+    this.#happen(what, host ?? (hosts[0] as Host));
+  }
+
+  #happen(what: What, host: Host): void {
+    const { world, network, server } = this.#stage;
+    const tell = (text: string): void => world.tell(host.name, () => text);
+    const { life, machine } = host;
+    switch (what.is) {
+      case 'freeze':
+        tell(`is frozen for ${this.#ms(what.for)} ms`);
+        life.process.freeze(this.#ms(what.for));
+        break;
+      case 'block':
+        tell(`has its event loop blocked for ${this.#ms(what.for)} ms`);
+        life.process.block(this.#ms(what.for));
+        break;
+      case 'suspend': {
+        if (machine.isSuspended) break;
+        tell(`is suspended for ${this.#ms(what.for)} ms`);
+        machine.suspend();
+        const heal = network.cut(host.name, 'all', 'both');
+        this.#for(what.for, () => {
+          tell('wakes from its suspend');
+          heal();
+          host.resume();
+        });
+        break;
+      }
+      case 'kill':
+        this.#kill(host, what.whom, what.for);
+        break;
+      case 'cut': {
+        tell(`is cut off (${what.scope}, ${what.direction}) for ${this.#ms(what.for)} ms`);
+        const heal = network.cut(host.name, what.scope, what.direction);
+        this.#for(what.for, heal);
+        break;
+      }
+      case 'flap': {
+        tell(`is cut off ${what.first} (${what.scope}) for ${this.#ms(what.for)} ms, then back`);
+        const heal = network.cut(host.name, what.scope, what.first);
+        this.#for(what.for, () => {
+          const back = what.first === 'up' ? 'down' : 'up';
+          if (!this.#isOver) this.#for(what.next, network.cut(host.name, what.scope, back));
+          heal();
+        });
+        break;
+      }
+      case 'reset':
+        tell(`has its connections reset (${what.scope}), telling ${what.tells}`);
+        for (const link of network.links(host.name, what.scope)) {
+          if (what.tells === 'both') link.server?.closed('reset');
+          network.sever(link, what.tells === 'both' ? 'client' : what.tells, 'reset by peer');
+        }
+        break;
+      case 'terminate':
+        for (const backend of this.#backends(host, what.scope)) backend.end('terminated');
+        break;
+      case 'freeze-backend':
+        tell(`has its backends (${what.scope}) stopped for ${this.#ms(what.for)} ms`);
+        for (const backend of this.#backends(host, what.scope)) backend.freeze(this.#ms(what.for));
+        break;
+      case 'restart':
+        server.restart(this.#ms(what.for));
+        break;
+      case 'crash':
+        if (what.isSilent) this.#silenceEverybody();
+        server.crash(this.#ms(what.for));
+        break;
+      case 'shutdown':
+        server.shutDownSmartly();
+        this.#for(what.for, () => server.shutDownNow());
+        break;
+      case 'stall':
+        world.tell('server', () => `its disk hangs for ${this.#ms(what.for)} ms`);
+        server.database.stall(this.#ms(what.for));
+        break;
+      case 'uncertain':
+        server.becomeUncertain(this.#ms(what.for));
+        break;
+      case 'promote':
+        if (what.isSilent) this.#silenceEverybody();
+        server.promote(this.#ms(what.lag), this.#ms(what.for));
+        break;
+      case 'step-clock':
+        world.tell('server', () => `its clock steps by ${this.#ms(what.by)} ms`);
+        server.wall.step(this.#ms(what.by));
+        break;
+      case 'stop':
+        tell(`is told to stop${what.isForced ? ', by force' : ''}`);
+        life.stop(what.isForced);
+        this.#for(what.for, () => life.start());
+        break;
+      case 'resign':
+        tell(`is told to resign${what.isForced ? ', by force' : ''}`);
+        life.resign(what.isForced);
+        break;
+      case 'stubborn':
+        tell(`has work that ignores its abort for ${this.#ms(what.for)} ms`);
+        life.work.stubbornMs = this.#ms(what.for);
+        break;
+      case 'rumour':
+        this.#spread(what.kind, world.now + this.#ms(what.for));
+        break;
+    }
+  }
+
+  #kill(host: Host, whom: 'process' | 'machine' | 'guard', partsDown: number): void {
+    this.#stage.world.tell(host.name, () => `its ${whom} is killed`);
+    if (whom === 'guard') host.life.witness?.process.kill();
+    else {
+      host.life.kill(whom === 'machine');
+      this.#for(partsDown, () => host.restart());
+    }
+  }
+
+  #silenceEverybody(): void {
+    const { hosts, network } = this.#stage;
+    for (const { name } of hosts) {
+      for (const link of network.links(name, 'all')) network.sever(link, 'nobody', '');
+    }
+  }
+
+  #spread(kind: NoticeKind, until: number): void {
+    const { world, server } = this.#stage;
+    if (this.#isOver || world.now > until) return;
+    server.tell(kind, server.database.tables.lease.token, 'rumour');
+    world.after(400, () => this.#spread(kind, until));
+  }
+
+  #backends(host: Host, scope: Scope) {
+    return [...this.#stage.server.backends].filter(
+      ({ place, purpose }) => place === host.name && (scope === 'all' || purpose === scope),
+    );
+  }
+
+  #ms(parts: number): number {
+    return Math.round((parts / 1000) * this.#stage.ttlMs);
+  }
+
+  /** Undone after its time, or when the storm is over. */
+  #for(parts: number, undo: () => void): void {
+    let isDone = false;
+    const once = (): void => {
+      if (isDone) return;
+      isDone = true;
+      undo();
+    };
+    this.#stage.world.after(this.#ms(parts), once);
+    this.#undo.push(once);
+  }
+}

@@ -1,0 +1,3 @@
+import { playFrom } from './part.ts';
+
+playFrom(1);
