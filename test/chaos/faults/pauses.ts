@@ -1,0 +1,123 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { now } from '../../support/story.ts';
+import { chosen, type Details, drawFor, drawWho, type Fault, pick, type Struck } from '../fault.ts';
+import type { Instance, Role } from '../instance.ts';
+import type { Stage } from '../stage.ts';
+import { roleOf } from './ends.ts';
+
+/** SIGSTOP to one process, SIGCONT later. */
+export const freeze: Fault = {
+  id: 'freeze',
+  weight: 5,
+  draw: (luck, ttlMs) => ({
+    ...drawWho(luck),
+    ...drawFor(luck, ttlMs),
+    role: Math.floor(luck.next() * 6),
+  }),
+  async strike(stage, details) {
+    const victim = chosen(stage, details);
+    const role = roleOf(victim.instance, Number(details['role']));
+    return frozen(stage, victim, role, () => pause(Number(details['forMs'])));
+  },
+};
+
+/** The event loop of a host that embeds the library; a supervisor has none to block, it is frozen. */
+export const block: Fault = {
+  id: 'block',
+  weight: 3,
+  draw: (luck, ttlMs) => ({ ...drawWho(luck), ...drawFor(luck, ttlMs) }),
+  strike: (stage, details) =>
+    held(stage, chosen(stage, details), details, () => pause(Number(details['forMs']))),
+};
+
+/** Frozen or blocked, and its sessions are ended meanwhile: so the server gives its seat away at once. */
+export const heldWithoutSession: Fault = {
+  id: 'held-without-session',
+  weight: 4,
+  draw: (luck, ttlMs) => ({
+    ...drawWho(luck),
+    ...drawFor(luck, ttlMs, 0.4),
+    by: pick(luck, ['terminate', 'reset', 'restart', 'crash', 'backend']),
+    isBlocked: luck.chance(0.6),
+  }),
+  async strike(stage, details) {
+    const victim = chosen(stage, details);
+    const { instance } = victim;
+    const forMs = Number(details['forMs']);
+    let backAt: number | undefined;
+    const meanwhile = async () => {
+      const thawAt = now() + forMs;
+      await pause(forMs / 10);
+      backAt = await endSessions(stage, instance, `${details['by']}`);
+      await pause(Math.max(0, thawAt - now()));
+    };
+    const role = instance.kind === 'run' ? 'supervisor' : 'host';
+    const struck =
+      details['isBlocked'] === true
+        ? await held(stage, victim, details, meanwhile)
+        : await frozen(stage, victim, role, meanwhile);
+    if (victim.leads || backAt === undefined) return struck;
+    return { ...struck, cause: 'restart of the server', from: backAt };
+  },
+};
+
+/** Resolves with when the server was back, if everybody's sessions have ended. */
+async function endSessions(
+  stage: Stage,
+  instance: Instance,
+  by: string,
+): Promise<number | undefined> {
+  switch (by) {
+    case 'terminate':
+      await stage.terminate(await stage.backends(instance));
+      return undefined;
+    case 'reset':
+      instance.proxy.resetServerSide();
+      return undefined;
+    case 'backend':
+      await stage.killBackend(instance);
+      await stage.servers.answers();
+      return now();
+    default:
+      await stage.servers.stop(by === 'crash' ? 'crash' : 'immediate');
+      await stage.servers.start();
+      return now();
+  }
+}
+
+type Victim = ReturnType<typeof chosen>;
+
+async function held(
+  stage: Stage,
+  victim: Victim,
+  details: Details,
+  meanwhile: () => Promise<void>,
+): Promise<Struck> {
+  const { instance, leads } = victim;
+  if (instance.kind === 'run') return frozen(stage, victim, 'supervisor', meanwhile);
+  const cause = leads ? 'silence' : 'standby only';
+  const from = now();
+  instance.block(Number(details['forMs']));
+  await meanwhile();
+  return { cause, from, whom: `${instance.label}, blocked` };
+}
+
+/** Never both processes of a `lockd run`: that is a container paused as a whole, which is not promised. */
+async function frozen(
+  stage: Stage,
+  { instance, leads }: Victim,
+  role: Role,
+  meanwhile: () => Promise<void>,
+): Promise<Struck> {
+  const pid = await stage.pid(instance, role);
+  const isMissed = leads && role !== 'witness' && role !== 'command';
+  const from = now();
+  if (pid !== undefined) stage.freeze(pid);
+  await meanwhile();
+  if (pid !== undefined) stage.thaw(pid);
+  return {
+    cause: isMissed ? 'silence' : 'standby only',
+    from,
+    whom: `${instance.label}'s ${role}`,
+  };
+}
