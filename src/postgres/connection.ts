@@ -44,7 +44,12 @@ export function settleDatabase({
   try {
     new pg.Client({ ...connection, connectionString });
   } catch (cause) {
-    throw unreadable('cannot be read', (cause as { code?: unknown }).code);
+    const { code, path } = cause as { code?: unknown; path?: string };
+    if (path === undefined) throw unreadable('cannot be read', code);
+    throw new LockdError(
+      'LOCKD_INVALID_OPTION',
+      `Expected the files that the address names (sslrootcert, sslcert, sslkey) to be readable, got ${code} for ${path}.`,
+    );
   }
   return {
     config: { ...connection, ...(connectionString === undefined ? {} : { connectionString }) },

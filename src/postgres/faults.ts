@@ -94,6 +94,10 @@ function standingLease(
 function afterSilence(holder: LockFacts | undefined, isOther: boolean): string {
   if (holder === undefined) return 'No session holds the seat: start an instance, it takes over.';
   if (isOther) return `${sessionText(holder)} holds the seat and is about to take over.`;
+  // Ending it would make its commit visible where the standby does not have it.
+  if (holder.waitEvent === 'SyncRep') {
+    return `Its beat waits for a synchronous standby, and so would everybody's: bring the standby back, or take it out of synchronous_standby_names.`;
+  }
   return `Its session still holds the seat (${sessionText(holder)}); the server ends it soon, and ${terminating(holder)} at once.`;
 }
 

@@ -21,6 +21,8 @@ export interface SessionFacts {
   readonly state: string | undefined;
   /** How long it has been in this state. */
   readonly stateMs: number | undefined;
+  /** What it waits for, as `pg_stat_activity` says: ClientRead, SyncRep, … */
+  readonly waitEvent: string | undefined;
 }
 
 export interface LockFacts extends SessionFacts {
@@ -116,7 +118,8 @@ with advisory as materialized (
            'backend', l.pid, 'isGranted', l.granted, 'user', a.usename,
            'applicationName', a.application_name, 'address', host(a.client_addr),
            'startedAt', a.backend_start, 'state', a.state,
-           'stateMs', extract(epoch from clock_timestamp() - a.state_change) * 1000) as facts
+           'stateMs', extract(epoch from clock_timestamp() - a.state_change) * 1000,
+           'waitEvent', a.wait_event) as facts
   from pg_locks l left join pg_stat_activity a on a.pid = l.pid
   where l.locktype = 'advisory' and l.objsubid = 2
     and l.database = (select d.oid from pg_database d where d.datname = current_database())
@@ -196,4 +199,5 @@ const sessionOf = (facts: any): any => ({
   startedAt: facts.startedAt === null ? undefined : new Date(facts.startedAt),
   state: facts.state ?? undefined,
   stateMs: facts.stateMs ?? undefined,
+  waitEvent: facts.waitEvent ?? undefined,
 });

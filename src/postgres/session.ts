@@ -69,20 +69,10 @@ export class Session {
   }
 
   static async open(settings: SessionSettings): Promise<Session> {
-    const { config, applicationName, timeoutMs, signal } = settings;
+    const { signal } = settings;
     signal?.throwIfAborted();
     const socket = new Socket();
-    const client = new pg.Client({
-      ...config,
-      application_name: cutToBytes(applicationName, applicationNameBytes),
-      keepAlive: true,
-      connectionTimeoutMillis: timeoutMs,
-      // Ours, so that it can be cut: `end()` waits for ever on a half-open connection.
-      stream: () => socket,
-    });
-    if (config.password !== undefined && !namesPassword(config.connectionString)) {
-      Object.assign(client, { password: config.password });
-    }
+    const client = clientOn(socket, settings);
     const session = new Session(client, socket, settings);
     const cut = (): void => session.destroy();
     signal?.addEventListener('abort', cut, { once: true });
@@ -162,6 +152,27 @@ function namesPassword(address = ''): boolean {
   if (!URL.canParse(address)) return false;
   const { password, searchParams } = new URL(address);
   return password !== '' || searchParams.has('password');
+}
+
+/** Reads the files that the address names, so that a certificate may be replaced while we run. */
+function clientOn(socket: Socket, settings: SessionSettings): pg.Client {
+  const { config, applicationName, timeoutMs } = settings;
+  try {
+    const client = new pg.Client({
+      ...config,
+      application_name: cutToBytes(applicationName, applicationNameBytes),
+      keepAlive: true,
+      connectionTimeoutMillis: timeoutMs,
+      // Ours, so that it can be cut: `end()` waits for ever on a half-open connection.
+      stream: () => socket,
+    });
+    if (config.password !== undefined && !namesPassword(config.connectionString)) {
+      Object.assign(client, { password: config.password });
+    }
+    return client;
+  } catch (error) {
+    throw asLockdError(error);
+  }
 }
 
 function cutToBytes(text: string, bytes: number): string {

@@ -141,6 +141,7 @@ test('a synchronous standby that is gone: the leader steps down in time, nobody 
     return status?.faults.find(({ code }) => code === 'leader-silent');
   });
   expect(told.message).toContain('No beat of old');
+  expect(told.message).toContain('synchronous_standby_names');
   expect([old, next].some(({ controller }) => controller.isActive())).toBe(false);
   expect((await election.terms()).length).toBe(1);
 

@@ -186,3 +186,10 @@ describe('a password', () => {
     await expect(start()).rejects.toMatchObject({ isRetryable: false });
   });
 });
+
+test('a certificate’s file that cannot be read is named', () => {
+  const address = 'postgres://user@host/db?sslmode=verify-full&sslrootcert=/nowhere/ca.pem';
+  const enter = () => new SingletonLockController({ name: 'bot', connectionString: address });
+  expect(enter).toThrow(expect.objectContaining({ code: 'LOCKD_INVALID_OPTION' }));
+  expect(enter).toThrow(/ENOENT for \/nowhere\/ca\.pem/);
+});
