@@ -10,7 +10,10 @@ export interface Control {
   start(hear: (notice: Notice) => void): void;
   /** Once the first session was had or could not be: with what retrying cannot heal, if that is why. */
   refusal?(): Promise<LockdError | undefined>;
-  /** Marks the token ended, trying until `until` (monotonic ms). Resolves with whether it is over. */
+  /**
+   * Marks the token ended, trying until its lease is over (`until`, monotonic ms), a confession for
+   * longer. Resolves with whether the term is over.
+   */
   testify(
     token: bigint,
     by: 'confession' | 'testimony',
@@ -19,9 +22,12 @@ export interface Control {
   ): Promise<boolean>;
   /** Drops the session and makes a new one: the server is going away. */
   reconnect(): void;
-  /** Leaves. A mark that is being tried has as long as a connection may take, not all its time. */
+  /** Leaves. A mark that is being tried has as long as a connection may take, within its lease. */
   stop(): Promise<void>;
 }
+
+/** An heir that the server was away for counts a whole lease from its late grant; a mark spares it. */
+const confessedForLeases = 10;
 
 export interface ControlLinkOptions {
   readonly store: Store;
@@ -42,7 +48,8 @@ export class ControlLink implements Control {
   #lost: (() => void) | undefined;
   #opened = deferred();
   #answered = deferred<LockdError | undefined>();
-  #marks = new Set<Promise<boolean>>();
+  /** Those being tried, and when their leases are over. */
+  readonly #marks = new Map<Promise<boolean>, number>();
 
   constructor(options: ControlLinkOptions) {
     this.#options = options;
@@ -66,8 +73,10 @@ export class ControlLink implements Control {
     reason: string,
     until: number,
   ): Promise<boolean> {
-    const mark = this.#testify(token, by, reason, until);
-    this.#marks.add(mark);
+    const { ttlMs } = this.#options.candidate;
+    const beyondMs = by === 'confession' ? (confessedForLeases - 1) * ttlMs : 0;
+    const mark = this.#testify(token, by, reason, until + beyondMs);
+    this.#marks.set(mark, until);
     return mark.finally(() => this.#marks.delete(mark));
   }
 
@@ -81,13 +90,14 @@ export class ControlLink implements Control {
       // A session lost during the last drain is made anew for its confession, if that is soon.
       const { clock, connectTimeoutMs } = this.#options;
       const done = new AbortController();
-      const marked = Promise.allSettled(this.#marks).then(() => done.abort());
-      await Promise.race([marked, pause(clock, connectTimeoutMs, done.signal)]);
+      const marked = Promise.allSettled(this.#marks.keys()).then(() => done.abort());
+      const leaseMs = Math.max(...this.#marks.values()) - clock.mono();
+      await Promise.race([marked, pause(clock, Math.min(connectTimeoutMs, leaseMs), done.signal)]);
     }
     this.#stopping.abort();
     this.#opened.resolve(); // marks that wait for a session have nothing to wait for
     this.#answered.resolve(undefined);
-    await Promise.allSettled(this.#marks);
+    await Promise.allSettled(this.#marks.keys());
     this.#lost?.();
     await this.#running;
     this.#running = undefined;

@@ -8,12 +8,12 @@ import type { GuardChannel, WireNotice } from './messages.ts';
 export class PipeControl implements Control {
   readonly #channel: GuardChannel;
   readonly #patienceMs: number;
-  readonly #asked = new Map<number, Deferred<boolean>>();
+  readonly #asked = new Map<number, { answer: Deferred<boolean>; until: number }>();
   #lastId = 0;
   #isCut = false;
   #listener: (notice: Notice) => void = () => {};
 
-  /** @param patienceMs How long a mark that is being tried holds up the end. */
+  /** @param patienceMs How long a mark that is being tried holds up the end, within its lease. */
   constructor(channel: GuardChannel, patienceMs: number) {
     this.#channel = channel;
     this.#patienceMs = patienceMs;
@@ -25,9 +25,11 @@ export class PipeControl implements Control {
 
   async stop(): Promise<void> {
     const done = new AbortController();
-    const answers = [...this.#asked.values()].map(({ promise }) => promise);
-    const answered = Promise.all(answers).then(() => done.abort());
-    await Promise.race([answered, pause(systemClock, this.#patienceMs, done.signal)]);
+    const asked = [...this.#asked.values()];
+    const answered = Promise.all(asked.map(({ answer }) => answer.promise));
+    const leaseMs = Math.max(...asked.map(({ until }) => until)) - systemClock.mono();
+    const patience = pause(systemClock, Math.min(this.#patienceMs, leaseMs), done.signal);
+    await Promise.race([answered.then(() => done.abort()), patience]);
   }
 
   reconnect(): void {
@@ -37,10 +39,10 @@ export class PipeControl implements Control {
   testify(token: bigint, _by: string, reason: string, until: number): Promise<boolean> {
     if (this.#isCut) return Promise.resolve(false);
     this.#lastId += 1;
-    const asked = deferred<boolean>();
-    this.#asked.set(this.#lastId, asked);
+    const answer = deferred<boolean>();
+    this.#asked.set(this.#lastId, { answer, until });
     this.#channel.send({ is: 'testify', id: this.#lastId, token: String(token), reason, until });
-    return asked.promise;
+    return answer.promise;
   }
 
   hear({ kind, token, reason }: WireNotice): void {
@@ -48,14 +50,14 @@ export class PipeControl implements Control {
   }
 
   answered(id: number, isOver: boolean): void {
-    this.#asked.get(id)?.resolve(isOver);
+    this.#asked.get(id)?.answer.resolve(isOver);
     this.#asked.delete(id);
   }
 
   /** Nobody answers any more. */
   cut(): void {
     this.#isCut = true;
-    for (const { resolve } of this.#asked.values()) resolve(false);
+    for (const { answer } of this.#asked.values()) answer.resolve(false);
     this.#asked.clear();
   }
 }

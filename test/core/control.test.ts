@@ -167,14 +167,38 @@ describe('a mark', () => {
     await link.stop();
   });
 
-  test('is given up when the lease is over anyway', async () => {
+  test('of a death is given up when the lease is over anyway', async () => {
+    const { clock, server, link } = setup();
+    server.isDown = true;
+    link.start(() => {});
+    const mark = link.testify(5n, 'testimony', 'its process died', clock.mono() + 3_000);
+    await clock.advance(4_000);
+    expect(await mark).toBe(false);
+    await link.stop();
+  });
+
+  test('of one’s own is tried beyond the lease: an heir may have been granted the seat late', async () => {
     const { clock, server, link } = setup();
     server.isDown = true;
     link.start(() => {});
     const mark = link.testify(5n, 'confession', 'session-lost', clock.mono() + 3_000);
-    await clock.advance(4_000);
-    expect(await mark).toBe(false);
+    await clock.advance(10_000);
+    server.isDown = false;
+    await clock.advance(3_000);
+    expect(await mark).toBe(true);
     await link.stop();
+  });
+
+  test('of one’s own holds up a stop no longer than its lease', async () => {
+    const { clock, server, link } = setup();
+    server.isDown = true;
+    link.start(() => {});
+    await settle();
+    const mark = link.testify(5n, 'confession', 'session-lost', clock.mono() + 500);
+    const stopped = link.stop();
+    await clock.advance(600);
+    await stopped;
+    expect(await mark).toBe(false);
   });
 
   test('that is being set is finished before a stop closes its session', async () => {

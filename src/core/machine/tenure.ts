@@ -260,10 +260,7 @@ export function released(
   return first([...confession, { do: 'left', token: phase.token }, ...control], next);
 }
 
-/** Beyond the lease: an heir that a server was away for counts a whole one from its late grant. */
-const confessedForLeases = 10;
-
 const confess = (
   { token, reason, trusted }: Pick<Releasing, 'token' | 'reason' | 'trusted'>,
-  { ttlMs }: Rules,
-): Effect => ({ do: 'confess', token, reason, until: trusted.mono + confessedForLeases * ttlMs });
+  rules: Rules,
+): Effect => ({ do: 'confess', token, reason, until: trusted.mono + rules.ttlMs });
