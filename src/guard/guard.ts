@@ -7,7 +7,8 @@ import type { Logger } from '../core/log.ts';
 import type { Settled } from '../core/options.ts';
 import { leftMs } from '../core/runtime.ts';
 import { postgresStore } from '../postgres/store.ts';
-import { askGroup, type Group, groupGone, signalGroup } from './group.ts';
+import { endGroup } from './ending.ts';
+import { askGroup, type Group, signalGroup } from './group.ts';
 import type { ToGuard, ToSupervisor } from './messages.ts';
 import type { SuperviseSettings } from './supervisor.ts';
 
@@ -222,20 +223,14 @@ export class Guard {
     logger.info({ token: term.token, isOver }, 'testified');
   }
 
-  async #endGroup(group: Group): Promise<void> {
-    const { settings } = this.#options;
-    const graceEndsAt = systemClock.mono() + settings.graceMs;
-    askGroup(group, 'SIGTERM');
-    let cancel = (): void => {};
-    const killWhenDue = (): void => {
-      const now = systemClock.mono();
-      const dueInMs = Math.min(graceEndsAt - now, this.#leftMs() - settings.killMarginMs);
-      if (dueInMs <= 0) signalGroup(group, 'SIGKILL');
-      else cancel = systemClock.setTimer(now + Math.min(dueInMs, 250), killWhenDue);
-    };
-    killWhenDue();
-    await groupGone(group);
-    cancel();
+  #endGroup(group: Group): Promise<void> {
+    const { settings, logger } = this.#options;
+    return endGroup(group, {
+      signal: 'SIGTERM',
+      graceMs: settings.graceMs,
+      killInMs: () => this.#leftMs() - settings.killMarginMs,
+      killed: () => logger.warn({ group: group.id }, 'killed the command'),
+    }).gone;
   }
 
   /** A pipe that is closed is heard of by `close`. */

@@ -9,7 +9,8 @@ import { leftMs } from '../core/runtime.ts';
 import type { Term } from '../core/term.ts';
 import type { DatabaseOptions } from '../postgres/connection.ts';
 import { postgresStore } from '../postgres/store.ts';
-import { askGroup, type Group, groupGone, signalGroup } from './group.ts';
+import { type Ending, endGroup } from './ending.ts';
+import { type Group, signalGroup } from './group.ts';
 import type { GuardChannel, ToSupervisor } from './messages.ts';
 import { PipeControl } from './pipe-control.ts';
 import { hasParentDeathSignal, type Stub, spawnStub } from './stub.ts';
@@ -52,7 +53,7 @@ class Supervisor {
   readonly #armed = new Map<number, () => void>();
   #running: Group | undefined;
   #stopSignal: NodeJS.Signals = 'SIGTERM';
-  #killWhenDue: () => void = () => {};
+  #ending: Ending | undefined;
   #exitCode = 0;
   #isAskedToStop = false;
   #isImpatient = false;
@@ -136,7 +137,7 @@ class Supervisor {
     if (this.#isAskedToStop) {
       if (!isAgain) return;
       this.#isImpatient = true;
-      this.#killWhenDue();
+      this.#ending?.hurry();
       return;
     }
     this.#isAskedToStop = true;
@@ -222,28 +223,18 @@ class Supervisor {
     return Promise.race([armed.promise, ended(term)]).finally(() => this.#armed.delete(group.id));
   }
 
-  /** TERM, grace, KILL; the KILL falls before the lease can be anybody else's. */
   async #endGroup({ group }: Stub, exited: Promise<unknown>): Promise<void> {
-    const { graceMs } = this.#settings;
-    const askedAt = systemClock.mono();
-    askGroup(group, this.#stopSignal);
-    let cancel = (): void => {};
-    this.#killWhenDue = (): void => {
-      cancel();
-      // While work is finishing beats go on and move the end of the lease.
-      const now = systemClock.mono();
-      const dueInMs = Math.min(askedAt + graceMs - now, this.#killInMs());
-      if (dueInMs > 0 && !this.#isImpatient) {
-        cancel = systemClock.setTimer(now + Math.min(dueInMs, 250), this.#killWhenDue);
-        return;
-      }
-      signalGroup(group, 'SIGKILL');
-      this.#logger.warn({ group: group.id }, 'killed the command');
-    };
-    this.#killWhenDue();
-    await groupGone(group, exited);
-    cancel();
-    this.#killWhenDue = () => {};
+    const ending = endGroup(group, {
+      signal: this.#stopSignal,
+      graceMs: this.#settings.graceMs,
+      killInMs: () => this.#killInMs(),
+      exited,
+      killed: () => this.#logger.warn({ group: group.id }, 'killed the command'),
+    });
+    this.#ending = ending;
+    if (this.#isImpatient) ending.hurry();
+    await ending.gone;
+    this.#ending = undefined;
   }
 }
 
