@@ -1,5 +1,5 @@
 /** Process groups and proofs of death. A signal 0 proves nothing: a zombie still answers it. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { type Facts, look, picture } from './sight.ts';
 
 /** When it was started, which tells it from a later one of its number; undefined: cannot tell. */
@@ -73,15 +73,17 @@ export async function groupGone(group: Group, exited?: Promise<unknown>): Promis
   let before = '';
   const strangers = new Set<number>();
   for (let waitMs = 1; isKnown(group); waitMs = Math.min(50, waitMs * 1.3)) {
+    let isOverPerhaps = false;
     // While one of those we know lives there is no need to look at everybody.
     living = living.filter((member) => isAlive(member) && isIn(group, member));
     if (living.length === 0) {
-      const seen = lookAt(group, strangers);
+      const { zombies, ...seen } = lookAt(group, strangers);
+      if (zombies !== '' && zombies === before) return;
+      isOverPerhaps = zombies !== '' && before === '';
       living = seen.living;
-      if (seen.zombies !== '' && seen.zombies === before) return;
-      before = seen.zombies;
+      before = zombies;
     }
-    await pause(waitMs);
+    await (isOverPerhaps ? turn() : pause(waitMs));
   }
 }
 
