@@ -3,22 +3,7 @@
  * promise each of them breaks. With `--only` the story of how, too.
  *
  *   npm run mutants -- [--of core|server] [--only 'part of a name'] [--seed S]
- *
- * The sources are loaded by the test runner's own module loader: Node 20 runs no TypeScript.
  */
-import { fileURLToPath } from 'node:url';
-import { createViteServer } from 'vitest/node';
+import { runMain } from '../support/loader.js';
 
-const server = await createViteServer({
-  root: fileURLToPath(new URL('../../', import.meta.url)),
-  configFile: false,
-  logLevel: 'error',
-  server: { middlewareMode: true, hmr: false, watch: null, ws: false },
-  optimizeDeps: { noDiscovery: true },
-});
-try {
-  const { main } = await server.ssrLoadModule('/test/simulation/mutants/run.ts');
-  process.exitCode = await main(process.argv.slice(2));
-} finally {
-  await server.close();
-}
+await runMain('/test/simulation/mutants/run.ts');
