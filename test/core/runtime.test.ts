@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
+import { deferred } from '../../src/core/deferred.ts';
 import { leftMs } from '../../src/core/runtime.ts';
-import type { SeatSession } from '../../src/core/store.ts';
+import type { SeatSession, ServerHealth } from '../../src/core/store.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { setup } from './controllers.ts';
 
@@ -121,4 +122,24 @@ test('a server that is shutting down is left in time: its leader resigns and com
   store.health = 'accepting';
   await clock.advance(5_000);
   expect(one.isActive()).toBe(true);
+});
+
+test('a storm of notices asks the server one question at a time', async () => {
+  const { store, add } = setup();
+  const one = add();
+  await one.start();
+  const answer = deferred<ServerHealth>();
+  const probe = vi.spyOn(store, 'probe').mockReturnValue(answer.promise);
+  const left = { kind: 'released', token: 1n, reason: 'server-shutdown' } as const;
+  const storm = (): void => {
+    for (const { hooks } of store.controls) {
+      for (let count = 0; count < 100; count += 1) hooks.notice(left);
+    }
+  };
+  storm();
+  expect(probe).toHaveBeenCalledTimes(1);
+  answer.resolve('accepting');
+  await settle();
+  storm();
+  expect(probe).toHaveBeenCalledTimes(2);
 });

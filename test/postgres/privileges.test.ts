@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { assertFence, migrate, readStatus, SingletonLockController } from '../../src/index.ts';
 import { createDatabase, query } from '../support/database.ts';
 import { expectNoSessions, leakCheck } from '../support/leaks.ts';
+import { startCli } from '../support/processes.ts';
 
 leakCheck();
 
@@ -76,6 +77,18 @@ test.each(['insert, delete on lockd.instance', 'delete on lockd.term'])(
     });
   },
 );
+
+test('`lockd run` of a role that may not register runs nothing for long, and exits with what to do', async () => {
+  await withRole(grants, async (connectionString, ownerUrl) => {
+    const role = new URL(connectionString).username;
+    await query(ownerUrl, `revoke insert on lockd.instance from ${role}`);
+    const command = ['run', 'led', '--', 'sleep', '60'];
+    await using run = startCli(command, { env: { DATABASE_URL: connectionString } });
+    const { code } = await run.closed;
+    expect(code).toBe(69);
+    expect(run.stderr.join('\n')).toMatch(/instance.*RUNBOOK\.md/);
+  });
+});
 
 test('a role that may only call the fence fences its own transaction, and reads and changes nothing', async () => {
   await withRole(fenceGrants, async (writerUrl, ownerUrl) => {
