@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
 import { LockdError } from '../core/errors.ts';
+import { stopSignals } from '../guard/signals.ts';
 import { dropSchema } from '../postgres/demo-items.ts';
 import { Play } from './demo/play.ts';
 import { Timeline } from './demo/timeline.ts';
 import { ExitCode, signalBase } from './exit-codes.ts';
 import type { CommonOptions } from './options.ts';
 import { print, printJson, say } from './output.ts';
-import { stopSignals } from './signals.ts';
 
 /** Short, so that nobody has to wait; the default is 10 s. */
 const defaultTtlMs = 3_000;

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { defaults, settleOptions } from '../core/options.ts';
 import { Guard } from '../guard/guard.ts';
+import { forwardedSignals, jobControlSignals, stopSignals } from '../guard/signals.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { openDatabase } from './database.ts';
 import { ExitCode } from './exit-codes.ts';
 import { createLog } from './log.ts';
 import type { RunOptions } from './options.ts';
-import { forwardedSignals, jobControlSignals, stopSignals } from './signals.ts';
 import type { SupervisorProgram } from './supervisor.ts';
 
 const ignore = (): void => {};

@@ -2,12 +2,12 @@
 
 import { messageOf } from '../core/errors.ts';
 import type { GuardChannel, ToGuard, ToSupervisor } from '../guard/messages.ts';
+import { forwardedSignals, stopSignals } from '../guard/signals.ts';
 import { type SuperviseSettings, supervise } from '../guard/supervisor.ts';
 import { exitCodeOf } from './errors.ts';
 import { createLog } from './log.ts';
 import type { LogLevel } from './options.ts';
 import { redact } from './output.ts';
-import { forwardedSignals, stopSignals } from './signals.ts';
 
 export interface SupervisorProgram extends SuperviseSettings {
   readonly log: { readonly level: LogLevel; readonly isJson: boolean };

@@ -9,7 +9,7 @@ import type { Candidate, ControlSession, Notice, Store } from './store.ts';
 export interface Control {
   start(hear: (notice: Notice) => void): void;
   /** Once the first session was had or could not be: with what retrying cannot heal, if that is why. */
-  refusal?(): Promise<LockdError | undefined>;
+  refusal(): Promise<LockdError | undefined>;
   /**
    * Marks the token ended, trying until its lease is over (`until`, monotonic ms), a confession for
    * longer. Resolves with whether the term is over.

@@ -91,7 +91,7 @@ export class SingletonLockController
       host: {
         openGate: (token) => this.#gate.open(token),
         endTerm: (reason, cause) => this.#gate.close(reason, cause),
-        left: (token) => this.#gate.letGo(token),
+        left: ({ token, isLost }) => this.#gate.letGo(token, isLost),
         settle: (error) =>
           error === undefined ? this.#run?.settled.resolve() : this.#run?.settled.reject(error),
         halt: () => {
@@ -260,7 +260,7 @@ export class SingletonLockController
 
   /** Why there will be no control session. Not waited for where the seat has no session either. */
   async #refusal(): Promise<LockdError | undefined> {
-    return this.#runtime.state.phase.is === 'cooling' ? undefined : this.#control.refusal?.();
+    return this.#runtime.state.phase.is === 'cooling' ? undefined : this.#control.refusal();
   }
 
   async #end(run: Run): Promise<void> {

@@ -17,16 +17,11 @@ export interface GateOptions {
   readonly validForMs: () => number;
 }
 
-/** Where a term ends for one of these, there is no seat any more to let go. */
-const losses: readonly EndReason[] = ['session-lost', 'lease-lost', 'deadline-passed'];
-
 /** Carries out what the machine has decided about a term: open, then abort, tell, drain, let go. */
 export class Gate {
   readonly #options: GateOptions;
   #term: OpenTerm | undefined;
-  #leaving:
-    | { readonly token: bigint; readonly reason: EndReason; readonly gone: Deferred<void> }
-    | undefined;
+  #leaving: { readonly token: bigint; readonly gone: Deferred<void> } | undefined;
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -50,7 +45,7 @@ export class Gate {
     if (term === undefined) return;
     const { token } = term;
     this.#term = undefined;
-    this.#leaving = { token, reason, gone: deferred() };
+    this.#leaving = { token, gone: deferred() };
     const message = `Term ${token} of ${JSON.stringify(name)} ended: ${reason}.`;
     term.end(new LockdError('LOCKD_LOST', message, { cause }));
     const why = cause === undefined ? {} : { cause: messageOf(cause) };
@@ -61,12 +56,10 @@ export class Gate {
   }
 
   /** The seat of this term is not ours any more. */
-  letGo(token: bigint): void {
+  letGo(token: bigint, isLost: boolean): void {
     if (this.#leaving?.token !== token) return;
-    const { reason, gone } = this.#leaving;
-    const isLost = losses.includes(reason);
     this.#options.logger.info({ token }, isLost ? 'closed the lost term' : 'let the seat go');
-    gone.resolve();
+    this.#leaving.gone.resolve();
     this.#leaving = undefined;
   }
 

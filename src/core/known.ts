@@ -4,7 +4,10 @@ import { LockdError } from './errors.ts';
 export type Names<Options> = Readonly<Record<keyof Options, true>>;
 
 /** Refuses what nobody would read: with a typing error in it a program would run on a default. */
-export function refuseUnknown(options: object, known: object): void {
+export function refuseUnknown<Options extends object>(
+  options: Options,
+  known: Names<Options>,
+): void {
   if (typeof options !== 'object' || options === null) {
     const got = options === null ? 'null' : typeof options; // not the value: it may be an address
     throw new LockdError('LOCKD_INVALID_OPTION', `Expected options in an object, got ${got}.`);

@@ -19,7 +19,7 @@ export interface Host {
   /** Ends the term, synchronously; resolves when work in flight has finished. */
   endTerm(reason: EndReason, cause: unknown): Promise<void>;
   /** The seat of this term has been let go, or lost and confessed. */
-  left(token: bigint): void;
+  left(effect: Extract<Effect, { do: 'left' }>): void;
   settle(error?: unknown): void;
   halt(): void;
   observe(effect: Extract<Effect, { do: 'observe' }>): void;
@@ -162,7 +162,7 @@ export class Runtime {
         control.reconnect();
         break;
       case 'left':
-        host.left(effect.token);
+        host.left(effect);
         break;
       case 'settle':
         host.settle(effect.error);

@@ -12,10 +12,13 @@ export function startedOf(pid: number): string | undefined {
 }
 
 /** In doubt it is: a death is seen, never concluded from not seeing. */
-export function isAlive({ pid, started }: Pick<Facts, 'pid' | 'started'>): boolean {
+export const isAlive = (known: Pick<Facts, 'pid' | 'started'>): boolean =>
+  isStill(known, ({ started, isZombie }) => started === known.started && !isZombie);
+
+function isStill({ pid }: Pick<Facts, 'pid'>, so: (facts: Facts) => boolean): boolean {
   try {
     const facts = look(pid);
-    return facts !== undefined && !facts.isZombie && facts.started === started;
+    return facts !== undefined && so(facts);
   } catch {
     return true;
   }
@@ -105,13 +108,8 @@ export function lookAt(
   return { living, zombies: isClear ? members.map(({ pid }) => pid).join() : '' };
 }
 
-function isIn(group: Group, { pid }: Facts): boolean {
-  try {
-    return look(pid)?.group === group.id;
-  } catch {
-    return true;
-  }
-}
+const isIn = (group: Group, member: Facts): boolean =>
+  isStill(member, (facts) => facts.group === group.id);
 
 function isKnown(group: Group): boolean {
   if (isStrangers(group)) return false;

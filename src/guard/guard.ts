@@ -10,6 +10,7 @@ import { postgresStore } from '../postgres/store.ts';
 import { endGroup } from './ending.ts';
 import { askGroup, type Group, signalGroup } from './group.ts';
 import type { ToGuard, ToSupervisor } from './messages.ts';
+import { stopSignals } from './signals.ts';
 import type { SuperviseSettings } from './supervisor.ts';
 
 /**
@@ -30,8 +31,6 @@ export type Outcome =
   /** The supervisor died, and what it had started has been ended. */
   | { readonly is: 'lost' };
 
-const stopSignals: readonly string[] = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'];
-
 export class Guard {
   readonly #options: GuardOptions;
   readonly #control: ControlLink;
@@ -43,7 +42,6 @@ export class Guard {
   #isAsked = false;
   #isKilled = false;
   #isStopping = false;
-  #isOver = false;
   /** Why it may not register: nobody would hear its testimony. */
   #refusal: LockdError | undefined;
   #exitCode: number | undefined;
@@ -86,11 +84,10 @@ export class Guard {
     this.#tell({ is: 'begin', settings });
     const pings = setInterval(() => this.#ping(), Math.min(1000, settled.rules.ttlMs / 20));
     await this.#closed.promise;
-    this.#isOver = true;
     clearInterval(pings);
     this.#cancelWatch();
     // Signalled like us while it was still loading its modules: it led nothing, and is over as asked.
-    const isStopped = stopSignals.includes(this.#supervisor.signalCode ?? '');
+    const isStopped = stopSignals.some((signal) => signal === this.#supervisor.signalCode);
     if (isStopped && this.#isStopping && this.#term === undefined) this.#exitCode ??= 0;
     if (this.#exitCode === undefined) await this.#succeed();
     await this.#control.stop();
@@ -151,13 +148,18 @@ export class Guard {
     this.#tell({ is: 'ping' });
   }
 
+  /** What it has left behind is ended in `#succeed`, by nobody else. */
+  get #hasEnded(): boolean {
+    return this.#supervisor.exitCode !== null || this.#supervisor.signalCode !== null;
+  }
+
   #isSilent(): boolean {
     return systemClock.mono() - this.#heardAt > this.#options.settings.silenceMs;
   }
 
   #arm(): void {
     this.#cancelWatch();
-    if (this.#isOver || this.#term === undefined || this.#group === undefined) return;
+    if (this.#hasEnded || this.#term === undefined || this.#group === undefined) return;
     const askInMs = this.#leftMs() - this.#options.settings.options.marginMs;
     // After a sleep of our own, all that the supervisor has said meanwhile is heard first.
     const look = (): unknown => setImmediate(() => setImmediate(() => this.#watch()));
@@ -171,7 +173,7 @@ export class Guard {
 
   /** The supervisor does this itself, earlier; unless it cannot. Signals go out before log lines. */
   #watch(): void {
-    if (this.#isOver || this.#term === undefined || this.#group === undefined) return;
+    if (this.#hasEnded || this.#term === undefined || this.#group === undefined) return;
     const { settings } = this.#options;
     const now = systemClock.mono();
     if (this.#leftMs() > settings.options.marginMs) {

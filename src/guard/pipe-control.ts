@@ -23,6 +23,9 @@ export class PipeControl implements Control {
     this.#listener = hear;
   }
 
+  /** The guard's to ask: it ends us where it may not register. */
+  async refusal(): Promise<undefined> {}
+
   async stop(): Promise<void> {
     const done = new AbortController();
     const asked = [...this.#asked.values()];

@@ -13,7 +13,7 @@ leakCheck();
 describe('the leak check', () => {
   test('finds a timer, a listening socket and a signal listener', async () => {
     const before = heldResources();
-    const timer = setTimeout(() => {}, 60_000);
+    const timer = setTimeout(() => {}, 60_000); // never waited for: it is what is to be found
     const server = createServer().listen(0);
     await once(server, 'listening');
     const listener = () => {};

@@ -137,7 +137,7 @@ export type Effect =
   | { readonly do: 'probe' }
   | { readonly do: 'reconnect-control' }
   /** The seat of this term is not ours any more, and its work has finished (or is given up). */
-  | { readonly do: 'left'; readonly token: bigint }
+  | { readonly do: 'left'; readonly token: bigint; readonly isLost: boolean }
   /** start() has an answer: nothing, or what retrying cannot heal. */
   | { readonly do: 'settle'; readonly error?: unknown }
   /** stop() has an answer. */

@@ -202,7 +202,7 @@ export const force = (state: State, phase: Draining, isForced: boolean): Transit
 function giveUpIfForced(state: State, phase: Draining): Transition {
   if (!phase.isForced || !phase.hasOverrun) return stay({ ...state, phase });
   const given = phase.isSeated ? withoutSeatFor(state, phase) : stay({ ...state, phase });
-  const left: Effect[] = [{ do: 'left', token: phase.token }];
+  const left: Effect[] = [{ do: 'left', token: phase.token, isLost: !phase.isSeated }];
   return stay(given.state, ...given.effects, ...left, ...(state.isWanted ? [] : [halt]));
 }
 
@@ -225,7 +225,7 @@ function conclude(state: State, phase: Draining, now: Moment, rules: Rules): Tra
   // After an overrun nothing is confessed: the lease runs out for whoever waits.
   const confession = phase.hasOverrun ? [] : [confess(phase, rules)];
   return first(
-    [...confession, { do: 'left', token: phase.token }],
+    [...confession, { do: 'left', token: phase.token, isLost: true }],
     state.isWanted ? connect(state, now, rules) : finish(state),
   );
 }
@@ -257,7 +257,8 @@ export function released(
   const control: Effect[] = phase.reason === 'server-shutdown' ? [reconnectControl] : [];
   // A pause before campaigning again: whoever waits shall have the seat, not we once more.
   const next = state.isWanted ? coolFor(state, now, rules.firstWaitMs) : finish(state);
-  return first([...confession, { do: 'left', token: phase.token }, ...control], next);
+  const left: Effect = { do: 'left', token: phase.token, isLost: false };
+  return first([...confession, left, ...control], next);
 }
 
 const confess = (

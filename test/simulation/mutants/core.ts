@@ -119,8 +119,8 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'what is forced to let go is marked ended while its work runs',
     file: machine('tenure'),
-    from: "const left: Effect[] = [{ do: 'left', token: phase.token }];",
-    to: "const left: Effect[] = [{ do: 'left', token: phase.token }, { do: 'confess', token: phase.token, reason: phase.reason, until: Number.POSITIVE_INFINITY }];",
+    from: "const left: Effect[] = [{ do: 'left', token: phase.token, isLost: !phase.isSeated }];",
+    to: "const left: Effect[] = [{ do: 'left', token: phase.token, isLost: !phase.isSeated }, { do: 'confess', token: phase.token, reason: phase.reason, until: Number.POSITIVE_INFINITY }];",
   },
   {
     name: 'the end of a term is not told',

@@ -133,6 +133,7 @@ export async function difference(
   return undefined;
 }
 
+/** No answer at all is one to compare, too: a bound, which nothing waits out that goes right. */
 async function within(answer: Promise<string> | undefined): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<string>((resolve) => {
