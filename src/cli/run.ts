@@ -8,6 +8,7 @@ import { ExitCode } from './exit-codes.ts';
 import { createLog } from './log.ts';
 import type { RunOptions } from './options.ts';
 import type { SupervisorProgram } from './supervisor.ts';
+import { Terminal } from './terminal.ts';
 
 const ignore = (): void => {};
 
@@ -24,7 +25,12 @@ export async function run(name: string, command: string[], options: RunOptions):
   // Before there is anybody to tell: a signal that comes while the supervisor is born is not lost.
   let guard: Guard | undefined;
   const stop = (signal: NodeJS.Signals): void => guard?.stop(signal);
-  const forward = (signal: NodeJS.Signals): void => guard?.forward(signal);
+  using terminal = new Terminal();
+  const forward = (signal: NodeJS.Signals): void => {
+    guard?.forward(signal);
+    // The command has had its hang-up; one who waits would go on unseen, and lead some day.
+    if (signal === 'SIGHUP') terminal.hungUp(() => guard?.stop('SIGTERM'));
+  };
   for (const signal of stopSignals) process.on(signal, stop);
   for (const signal of forwardedSignals) process.on(signal, forward);
   for (const signal of jobControlSignals) process.on(signal, ignore);

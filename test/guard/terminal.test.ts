@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { query } from '../support/database.ts';
 import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { TestProcess } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
-import { openWorkshop } from '../support/workshop.ts';
+import { openWorkshop, type Workshop } from '../support/workshop.ts';
 
 leakCheckOfFile();
 
@@ -13,15 +14,19 @@ const hasScript = spawnSync('script', ['--version']).status === 0;
 const cli = fileURLToPath(new URL('../../bin/lockd.js', import.meta.url));
 const ctrl = { s: '\x13', q: '\x11' };
 
+/** `lockd run` in a terminal of its own, below a shell that stays or becomes it. */
+function inTerminal(shop: Workshop, label: string, shell: 'stays' | 'becomes it'): TestProcess {
+  const flags = ['--ttl', '2s', '--label', label, '--database-url', shop.url];
+  const words = [process.execPath, cli, 'run', shop.name, ...flags, '--', ...shop.command];
+  const line = shell === 'stays' ? `${words.join(' ')}; exit` : `exec ${words.join(' ')}`;
+  return new TestProcess('script', ['-qec', line, '/dev/null'], { env: shop.environment(label) });
+}
+
 test.skipIf(!hasScript)(
   'a terminal stopped with Ctrl-S does not stop who writes to it: the work goes on',
   async () => {
     await using shop = await openWorkshop(2_000);
-    const flags = ['--ttl', '2s', '--database-url', shop.url];
-    const run = [process.execPath, cli, 'run', shop.name, ...flags, '--', ...shop.command];
-    await using terminal = new TestProcess('script', ['-qec', run.join(' '), '/dev/null'], {
-      env: shop.environment('terminal'),
-    });
+    await using terminal = inTerminal(shop, 'terminal', 'becomes it');
     const { token } = await shop.claimed({ kind: 'claim' });
     terminal.write(ctrl.s);
     // A loss has much to say before the command has ended and the next term has begun.
@@ -36,5 +41,41 @@ test.skipIf(!hasScript)(
     terminal.write(ctrl.q);
     terminal.signal('SIGTERM');
     await terminal.exited;
+  },
+);
+
+test.skipIf(!hasScript)(
+  'a terminal that is closed ends who leads and who waits, and the lease is released',
+  async () => {
+    await using shop = await openWorkshop(10_000);
+    await using leader = inTerminal(shop, 'leader', 'stays');
+    await shop.claimed({ kind: 'claim' });
+    await using standby = inTerminal(shop, 'standby', 'stays');
+    await standby.line(/observed a leader/);
+    // The shell ends at once, and the kernel hangs up on whoever is left.
+    standby.signal('SIGTERM');
+    await standby.exited;
+    leader.signal('SIGTERM');
+    await leader.exited;
+    await shop.claimed({ kind: 'SIGHUP' });
+    await until(async () => (await shop.alive()).length === 0, { describe: 'nobody is left' });
+    expect(await shop.terms()).toMatchObject([{ ended_by: 'release', reason: 'stopped' }]);
+  },
+);
+
+test.skipIf(!existsSync('/dev/full'))(
+  'a log that cannot be written costs lines, not the lease',
+  async () => {
+    await using shop = await openWorkshop(2_000);
+    const flags = ['--ttl', '2s', '--database-url', shop.url];
+    const words = [process.execPath, cli, 'run', shop.name, ...flags, '--', ...shop.command];
+    await using full = new TestProcess('sh', ['-c', `exec ${words.join(' ')} 2> /dev/full`], {
+      env: shop.environment('full'),
+    });
+    await shop.claimed({ kind: 'claim' });
+    await shop.beats(5);
+    full.signal('SIGTERM');
+    expect(await full.exited).toMatchObject({ code: 0 });
+    expect(await shop.terms()).toMatchObject([{ ended_by: 'release', reason: 'stopped' }]);
   },
 );
