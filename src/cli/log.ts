@@ -47,8 +47,12 @@ function writable(fields: Record<string, unknown>): Record<string, unknown> {
   );
 }
 
-const inBackground = (): ReturnType<typeof destination> =>
-  destination({ dest: 2, sync: false, maxLength: longestBacklog });
+/** A terminal that was closed and a disk that is full cost lines, never the lease. */
+function inBackground(): ReturnType<typeof destination> {
+  const stderr = destination({ dest: 2, sync: false, maxLength: longestBacklog });
+  stderr.on('error', () => {});
+  return stderr;
+}
 
 /** In the background, too: Ctrl-S stops a terminal, and must not stop supervisor and guard at once. */
 function prettyTerminal(): DestinationStream {
