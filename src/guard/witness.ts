@@ -4,7 +4,7 @@ import type { Settled } from '../core/options.ts';
 import type { Witness } from '../core/runtime.ts';
 import type { DatabaseOptions } from '../postgres/connection.ts';
 
-/** What the witness process is told, once, and what it is told with each beat. */
+/** What the witness process is told: once, with each beat, when it asks, at the end. */
 export type ToWitness =
   | {
       readonly is: 'begin';
@@ -13,10 +13,17 @@ export type ToWitness =
       readonly connectTimeoutMs: number;
       readonly reconnectMaxMs: number;
       readonly database: DatabaseOptions;
+      /** It is asked for at each connection: a function cannot travel. */
+      readonly hasPasswordFunction: boolean;
     }
   | { readonly is: 'vouch'; readonly token: string; readonly until: number }
+  | { readonly is: 'password'; readonly password: string | undefined }
   /** Stopped in order: there is nothing to testify. */
   | { readonly is: 'bye' };
+
+export interface ToHost {
+  readonly is: 'password';
+}
 
 /**
  * A small process beside the host that survives its death and testifies to it, so that a crash is
@@ -40,10 +47,8 @@ export function witnessProcess(
           'Expected `/proc` or `ps` to show this process, or a guard could take it for dead. Install procps, or leave `guard` out.',
         );
       }
-      // A function cannot travel; what it answers now can.
-      const { password } = connection ?? {};
-      const resolved =
-        typeof password === 'function' ? { ...connection, password: await password() } : connection;
+      const { password, ...rest } = connection ?? {};
+      const hasPasswordFunction = typeof password === 'function';
       const forked = fork(new URL('./witness-program.js', import.meta.url), {
         detached: true,
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -53,6 +58,10 @@ export function witnessProcess(
       child = forked;
       await spawned(forked);
       forked.on('error', () => {}); // a send that came too late
+      forked.on('message', async () => {
+        const asked = async () => (hasPasswordFunction ? await password() : undefined);
+        tell(forked, { is: 'password', password: await asked().catch(() => undefined) });
+      });
       forked.once('exit', (exitCode, signal) => {
         if (child === forked) logger.warn({ exitCode, signal }, 'lost the witness');
       });
@@ -62,7 +71,12 @@ export function witnessProcess(
         candidate,
         connectTimeoutMs: rules.connectTimeoutMs,
         reconnectMaxMs: rules.reconnectMaxMs,
-        database: { connectionString, schema, connection: resolved },
+        database: {
+          connectionString,
+          schema,
+          connection: hasPasswordFunction ? rest : connection,
+        },
+        hasPasswordFunction,
       });
       forked.unref();
       forked.channel?.unref();

@@ -1,9 +1,13 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { descendants, isAlive, processIdentity } from '../../src/embedded/processes.ts';
 import type { Logger, SingletonLockController } from '../../src/index.ts';
 import { built } from '../support/built.ts';
 import { query } from '../support/database.ts';
 import { type Election, holdElection } from '../support/election.ts';
+import { temporaryFolder } from '../support/folder.ts';
 import type { Host } from '../support/host.ts';
 import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { markedProcesses } from '../support/marked.ts';
@@ -41,6 +45,22 @@ test.concurrent('so is one that dies of an uncaught exception', async () => {
   await gone(witness);
 });
 
+test('so is one that dies while its witness is still being loaded', async () => {
+  await using election = await holdElection({ ttlMs: longMs });
+  await using folder = await temporaryFolder();
+  const slow = fileURLToPath(new URL('../support/slow-witness.js', import.meta.url));
+  const env = { NODE_OPTIONS: `--import ${slow}`, SLOW_WITNESS: join(folder.path, 'told') };
+  const host = await election.host('host', { guard: true }, env);
+  await host.next('active');
+  const next = await election.standBy('next');
+  await until(() => existsSync(env.SLOW_WITNESS), { describe: 'the witness is being loaded' });
+  const witness = await witnessOf(host.process.pid);
+  host.kill();
+  await next.story.next('active');
+  expect((await election.terms())[0]).toMatchObject({ label: 'host', ended_by: 'testimony' });
+  await gone(witness);
+});
+
 test.concurrent('a frozen host is not testified to: frozen is not dead, and the successor waits the lease', async () => {
   await using election = await holdElection({ ttlMs: 1_500 });
   const { host } = await leadingHost(election);
@@ -57,10 +77,6 @@ test.concurrent('the witness survives what a terminal or a service manager sends
   await using election = await holdElection({ ttlMs: longMs });
   const { host, witness } = await leadingHost(election);
   const next = await election.standBy('next');
-  // A process that is still being loaded heeds no handler yet.
-  await until(async () => (await sessionsOf(election, 'host')) === 3, {
-    describe: 'the witness is connected, beside the seat and the control session',
-  });
   for (const kind of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGTSTP'] as const) {
     signal(Number.parseInt(witness, 10), kind);
   }
@@ -138,6 +154,9 @@ async function witnessed(election: Election, warnings: string[]): Promise<Single
 async function leadingHost(election: Election): Promise<{ host: Host; witness: string }> {
   const host = await election.host('host', { guard: true });
   await host.next('active');
+  await until(async () => (await sessionsOf(election, 'host')) === 3, {
+    describe: 'the witness is connected, beside the seat and the control session',
+  });
   return { host, witness: await witnessOf(host.process.pid) };
 }
 

@@ -1,9 +1,12 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Cluster } from '../../src/embedded/cluster.ts';
 import type { SingletonLockOptions } from '../../src/index.ts';
 import { startTestCluster } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { type Contender, type Election, holdElection, terminate } from '../support/election.ts';
+import { temporaryFolder } from '../support/folder.ts';
 import { leakCheck } from '../support/leaks.ts';
 import { reload, writeServerFile } from '../support/reload.ts';
 import { until } from '../support/wait.ts';
@@ -38,6 +41,41 @@ test('a password function is asked at each connection: a rotation while leading 
   expect(asked).toBeGreaterThan(askedAtFirst);
   await election.standBy('next', options);
   expectNoSecrets(election);
+});
+
+test('a witness asks for the password of today, too', async () => {
+  await using cluster = await clusterWithPasswords();
+  await using election = await holdElection({ ttlMs: 20_000 }, cluster.url());
+  await using folder = await temporaryFolder();
+  const passwordFile = join(folder.path, 'password');
+  await writeFile(passwordFile, first);
+  const host = await election.host('host', {
+    connectionString: undefined,
+    connection: place(election),
+    passwordFile,
+    guard: true,
+  });
+  await host.next('active');
+  const sessions = async () => {
+    const found = await query<{ pid: number }>(
+      cluster.url(),
+      'select pid from pg_stat_activity where application_name like $1',
+      ['lockd:%:host'],
+    );
+    return found.map(({ pid }) => pid);
+  };
+  await until(async () => (await sessions()).length === 3);
+  const before = await sessions();
+  await rotate(cluster, second);
+  await writeFile(passwordFile, second);
+  // Its seat and control sessions are lost as well: a leader of a new term.
+  await terminate(election.url, ...before);
+  await host.next('active');
+  await until(async () => (await sessions()).length === 3, { describe: 'the witness is back' });
+  const next = await election.standBy('next');
+  host.kill();
+  await next.story.next('active');
+  expect((await election.terms())[1]).toMatchObject({ label: 'host', ended_by: 'testimony' });
 });
 
 test.each([

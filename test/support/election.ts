@@ -102,8 +102,12 @@ export class Election implements AsyncDisposable {
   }
 
   /** A controller in a process of its own, started. */
-  async host(label: string, options: HostOptions = {}): Promise<Host> {
-    const host = new Host({ ...this.#settings(label), ...options });
+  async host(
+    label: string,
+    options: HostOptions = {},
+    env?: Readonly<Record<string, string>>,
+  ): Promise<Host> {
+    const host = new Host({ ...this.#settings(label), ...options }, env);
     this.#hosts.push(host);
     await host.next('ready');
     return host;

@@ -1,6 +1,7 @@
 // A host process: embeds the built library, samples the gate every other millisecond, prints one
 // JSON line per event, obeys JSON commands on stdin. Pipes are written synchronously, so that a
 // kill loses no line.
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { SingletonLockController } from '../../dist/index.js';
 
@@ -11,7 +12,11 @@ const now = () => {
 const say = (is, facts = {}) => console.log(JSON.stringify({ is, at: now(), ...facts }));
 const problem = (error) => say('problem', { message: String(error?.message ?? error) });
 
-const controller = new SingletonLockController(JSON.parse(process.argv[2]));
+const { passwordFile, ...options } = JSON.parse(process.argv[2]);
+if (passwordFile !== undefined) {
+  options.connection = { ...options.connection, password: () => readFile(passwordFile, 'utf8') };
+}
+const controller = new SingletonLockController(options);
 controller
   .on('active', (term) => say('active', { token: String(term.token) }))
   .on('passive', (term, reason) => say('passive', { token: String(term.token), reason }))

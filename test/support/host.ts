@@ -1,7 +1,11 @@
 import type { SingletonLockOptions } from '../../src/index.ts';
 import { startNode, type TestProcess } from './processes.ts';
 
-export type HostOptions = Omit<Partial<SingletonLockOptions>, 'clock' | 'random' | 'logger'>;
+export interface HostOptions
+  extends Omit<Partial<SingletonLockOptions>, 'clock' | 'random' | 'logger'> {
+  /** The file that its password function reads. */
+  readonly passwordFile?: string;
+}
 
 /** One line of test/support/host.js. */
 export interface HostLine {
@@ -22,8 +26,9 @@ export interface HostLine {
 export class Host implements AsyncDisposable {
   readonly process: TestProcess;
 
-  constructor(options: HostOptions) {
-    this.process = startNode(new URL('host.js', import.meta.url), [JSON.stringify(options)]);
+  constructor(options: HostOptions, env: Readonly<Record<string, string>> = {}) {
+    const program = new URL('host.js', import.meta.url);
+    this.process = startNode(program, [JSON.stringify(options)], { env });
   }
 
   get lines(): HostLine[] {
