@@ -1,12 +1,9 @@
 import { expect, test } from 'vitest';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { controlOf } from './chaos.ts';
 import { faults } from './faults/all.ts';
 import { slow, textReport, violations } from './report.ts';
 import { play, type RunSettings } from './run.ts';
 import { timeline } from './timeline.ts';
-
-leakCheckOfFile();
 
 const settings: RunSettings = {
   seed: Number(process.env['LOCKD_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31)),

@@ -4,9 +4,6 @@ import { ExitCode } from '../../src/cli/exit-codes.ts';
 import { lockd } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { leakCheck } from '../support/leaks.ts';
-
-leakCheck();
 
 const nowhere = (database: string): string => `postgres://teller:hunter2@127.0.0.1:1/${database}`;
 

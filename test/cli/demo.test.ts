@@ -11,12 +11,9 @@ import {
 import { lockd } from '../support/cli.ts';
 import { createDatabase, query, type TestDatabase } from '../support/database.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { markedProcesses } from '../support/marked.ts';
 import { startCli } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 /** What was started in a test has its folder in its arguments or its environment. */
 async function expectNothingLeft(folder: string): Promise<void> {

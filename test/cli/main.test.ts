@@ -3,9 +3,6 @@ import { expect, test } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { ExitCode, exitMeanings, exitRows } from '../../src/cli/exit-codes.ts';
 import { lockd } from '../support/cli.ts';
-import { leakCheck } from '../support/leaks.ts';
-
-leakCheck();
 
 const verbs = ['run', 'status', 'resign', 'migrate', 'demo'];
 

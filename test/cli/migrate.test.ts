@@ -3,9 +3,6 @@ import { expect, test } from 'vitest';
 import { ExitCode } from '../../src/cli/exit-codes.ts';
 import { lockd } from '../support/cli.ts';
 import { createDatabase, query } from '../support/database.ts';
-import { leakCheck } from '../support/leaks.ts';
-
-leakCheck();
 
 const files = (await readdir(new URL('../../migrations', import.meta.url))).sort();
 

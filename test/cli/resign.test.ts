@@ -3,11 +3,8 @@ import { ExitCode } from '../../src/cli/exit-codes.ts';
 import { lockd, type Outcome } from '../support/cli.ts';
 import { query } from '../support/database.ts';
 import { type Election, holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { registered } from '../support/registered.ts';
 import { deferred } from '../support/wait.ts';
-
-leakCheck();
 
 const resign = (election: Election, ...args: string[]): Promise<Outcome> =>
   lockd(['resign', election.name, ...args], { DATABASE_URL: election.url });

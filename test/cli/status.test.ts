@@ -5,10 +5,7 @@ import { migrate, type NameStatus, SingletonLockController } from '../../src/ind
 import { lockd, type Outcome } from '../support/cli.ts';
 import { createDatabase, query } from '../support/database.ts';
 import { type Election, holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { registered } from '../support/registered.ts';
-
-leakCheck();
 
 const status = (election: Pick<Election, 'url'>, ...args: string[]): Promise<Outcome> =>
   lockd(['status', ...args], { DATABASE_URL: election.url });

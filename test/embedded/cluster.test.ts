@@ -7,12 +7,9 @@ import { built } from '../support/built.ts';
 import { startTestCluster, testBinDir } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { dial } from '../support/peers.ts';
 import { startNode } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 test('a cluster answers over TCP and over its unix socket', async () => {
   await using cluster = await startTestCluster({ settings: { work_mem: '5MB' } });

@@ -7,11 +7,8 @@ import { built } from '../support/built.ts';
 import { testBinDir } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { type TestFolder, temporaryFolder } from '../support/folder.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { startNode, type TestProcess } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 test('data is kept from one run to the next, and flushed to disk', async () => {
   await using home = await developmentHome();

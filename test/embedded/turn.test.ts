@@ -4,11 +4,8 @@ import { expect, test } from 'vitest';
 import { inTurn } from '../../src/embedded/turn.ts';
 import { built } from '../support/built.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { startNode, type TestProcess } from '../support/processes.ts';
 import { deferred } from '../support/wait.ts';
-
-leakCheck();
 
 test('turns of one process follow one another, and a failure ends a turn', async () => {
   await using folder = await temporaryFolder();

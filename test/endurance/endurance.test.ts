@@ -2,10 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../support/folder.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { startNode } from '../support/processes.ts';
-
-leakCheck();
 
 const program = new URL('endurance.js', import.meta.url);
 

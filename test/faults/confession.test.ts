@@ -2,10 +2,7 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { readStatus } from '../../src/index.ts';
 import { holdElection, terminate } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { deferred, until } from '../support/wait.ts';
-
-leakCheck();
 
 test('a stop whose sessions are ended during the drain is confessed all the same', async () => {
   await using election = await holdElection({ ttlMs: 10_000 });

@@ -1,10 +1,7 @@
 import { expect, test } from 'vitest';
 import { holdElection, terminate } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { now } from '../support/story.ts';
 import { deferred, until } from '../support/wait.ts';
-
-leakCheck();
 
 const ttlMs = 1_500;
 const overrun = 'drain overruns';

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { assertFence } from '../../src/index.ts';
 import { query } from '../support/database.ts';
 import { type Contender, holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
 import {
@@ -14,8 +13,6 @@ import {
   openTransaction,
   write,
 } from '../support/writers.ts';
-
-leakCheck();
 
 const levels = ['read committed', 'repeatable read', 'serializable'] as const;
 

@@ -1,10 +1,7 @@
 import { expect, test } from 'vitest';
 import { query } from '../support/database.ts';
 import { type Election, holdElection, terminate } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { deferred, until } from '../support/wait.ts';
-
-leakCheck();
 
 /** A lease that nobody can have waited for. */
 const long = { ttlMs: 30_000 };

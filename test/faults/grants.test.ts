@@ -2,10 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { expect, test } from 'vitest';
 import { heard, holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 test('a seat that comes free in the moment in which the wait for it ends has one owner, who knows', async () => {
   const waitMs = 12;

@@ -1,11 +1,8 @@
 import { expect, test } from 'vitest';
 import { startTestCluster } from '../support/cluster.ts';
 import { holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { now } from '../support/story.ts';
 import { deferred, until } from '../support/wait.ts';
-
-leakCheck();
 
 test('a leader that stops is replaced in a small part of its lease', async () => {
   await using election = await holdElection({ ttlMs: 10_000 });

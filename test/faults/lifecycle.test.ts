@@ -1,12 +1,9 @@
 import { expect, test } from 'vitest';
 import { query } from '../support/database.ts';
 import { holdElection, terminate } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { startProxy } from '../support/proxy.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 const stopped = { code: 'LOCKD_STOPPED' };
 

@@ -1,11 +1,8 @@
 import { expect, test } from 'vitest';
 import { type Contender, type Election, holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { type FaultProxy, startProxy } from '../support/proxy.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 const ttlMs = 1_500;
 const slackMs = 3_000;

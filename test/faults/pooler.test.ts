@@ -2,11 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { pgbouncerMissing, startPgBouncer } from '../support/pgbouncer.ts';
 import { now } from '../support/story.ts';
-
-leakCheck();
 
 const missing = await pgbouncerMissing();
 if (missing !== undefined) console.log(`Tests behind PgBouncer are skipped: ${missing}`);

@@ -4,12 +4,10 @@ import { descendants } from '../../src/embedded/processes.ts';
 import { startTestCluster } from '../support/cluster.ts';
 import { query, withDatabase } from '../support/database.ts';
 import { holdElection } from '../support/election.ts';
-import { expectNoSessions, leakCheck } from '../support/leaks.ts';
+import { expectNoSessions } from '../support/leaks.ts';
 import { startProxy } from '../support/proxy.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 test('a replica is refused; promoted behind the truth, it is led after a whole lease, under a higher token', async () => {
   const ttlMs = 4_000;

@@ -1,11 +1,8 @@
 import { expect, test } from 'vitest';
 import { startTestCluster } from '../support/cluster.ts';
 import { type Contender, type Election, holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 /** A lease that nobody can have waited for within the bound below. */
 const long = { ttlMs: 30_000 };

@@ -2,11 +2,8 @@ import { expect, test } from 'vitest';
 import { startTestCluster } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { holdElection, terminate } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { now } from '../support/story.ts';
 import { deferred, until } from '../support/wait.ts';
-
-leakCheck();
 
 /** A lease that nobody can have waited for within the bounds below. */
 const long = { ttlMs: 20_000 };

@@ -5,11 +5,8 @@ import { controlPins, pin, seatPins } from '../../src/postgres/pins.ts';
 import { Session } from '../../src/postgres/session.ts';
 import { query } from '../support/database.ts';
 import { holdElection, terminate } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 /** What an administrator may impose, and what it would do to a session that lets it. */
 const imposed = {

@@ -1,12 +1,9 @@
 import { expect, test } from 'vitest';
 import { holdElection } from '../support/election.ts';
 import type { Host, HostLine } from '../support/host.ts';
-import { leakCheck } from '../support/leaks.ts';
 import type { Happening } from '../support/story.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 const ttlMs = 1_500;
 /** Beyond the TTL: a heartbeat until the beat was seen, a wait in the queue, a noisy machine. */

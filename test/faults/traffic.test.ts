@@ -2,11 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { startTestCluster } from '../support/cluster.ts';
 import { holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 test('with the default sizes a standby asks about every other second, and a leader no more often', async () => {
   await using cluster = await startTestCluster({

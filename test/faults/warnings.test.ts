@@ -1,10 +1,7 @@
 import { expect, test } from 'vitest';
 import { Session } from '../../src/postgres/session.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { listen } from '../support/peers.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 // A server that speaks German (lc_messages) says WARNUNG: only the code is the same everywhere.
 for (const [language, severity] of [

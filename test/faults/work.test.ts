@@ -1,10 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Term } from '../../src/index.ts';
 import { heard, holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { deferred, until } from '../support/wait.ts';
-
-leakCheck();
 
 test('whileActive() campaigns, runs, aborts, drains, hands over and runs again', async () => {
   await using election = await holdElection();

@@ -1,12 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { type Run, signal } from '../support/run.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
 import { openWorkshop, type RunSettings, type Workshop } from '../support/workshop.ts';
-
-leakCheckOfFile();
 
 const became = /"token":"(\d+)".*became active/;
 

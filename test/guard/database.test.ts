@@ -1,12 +1,9 @@
 import { expect, test } from 'vitest';
 import { startTestCluster } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { startProxy } from '../support/proxy.ts';
 import { now } from '../support/story.ts';
 import { openWorkshop } from '../support/workshop.ts';
-
-leakCheckOfFile();
 
 const ttlMs = 2_000;
 const patient = ['--grace', '60s'];

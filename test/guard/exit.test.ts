@@ -1,11 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { type Run, signal } from '../support/run.ts';
 import { openWorkshop } from '../support/workshop.ts';
-
-leakCheckOfFile();
 
 test.concurrent("the command's exit code is that of `lockd run`, and the seat is let go", async () => {
   await using shop = await openWorkshop(10_000);

@@ -13,11 +13,8 @@ import {
   signalGroup,
   startedOf,
 } from '../../src/guard/group.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { TestProcess } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 const hasPython = process.platform === 'linux' && spawnSync('python3', ['--version']).status === 0;
 

@@ -1,9 +1,6 @@
 import { expect, test } from 'vitest';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { now } from '../support/story.ts';
 import { openWorkshop } from '../support/workshop.ts';
-
-leakCheckOfFile();
 
 test.concurrent('the seat is let go only when the command has finished, and the next term has a higher token', async () => {
   await using shop = await openWorkshop(10_000);

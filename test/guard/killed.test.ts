@@ -1,10 +1,7 @@
 import { expect, test } from 'vitest';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { type Run, signal } from '../support/run.ts';
 import { now } from '../support/story.ts';
 import { openWorkshop, type Workshop } from '../support/workshop.ts';
-
-leakCheckOfFile();
 
 /** Far longer than what is waited for here: a successor that is quick has not waited it out. */
 const ttlMs = 60_000;

@@ -1,11 +1,8 @@
 import { expect, test } from 'vitest';
 import { descendants } from '../../src/embedded/processes.ts';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { signal } from '../support/run.ts';
 import { until } from '../support/wait.ts';
 import { openWorkshop } from '../support/workshop.ts';
-
-leakCheckOfFile();
 
 test.concurrent('HUP, USR1 and USR2 are the business of the whole group of the command, and end nothing', async () => {
   await using shop = await openWorkshop(10_000);

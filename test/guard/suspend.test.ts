@@ -1,13 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { type Run, signal } from '../support/run.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
 import { openWorkshop, type Workshop } from '../support/workshop.ts';
-
-leakCheckOfFile();
 
 /** Long: whatever ends the command much sooner was not a timer. */
 const ttlMs = 20_000;

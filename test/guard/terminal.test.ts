@@ -3,12 +3,9 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { query } from '../support/database.ts';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { TestProcess } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
 import { openWorkshop, type Workshop } from '../support/workshop.ts';
-
-leakCheckOfFile();
 
 const hasScript = spawnSync('script', ['--version']).status === 0;
 const cli = fileURLToPath(new URL('../../bin/lockd.js', import.meta.url));

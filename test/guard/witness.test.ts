@@ -9,13 +9,10 @@ import { query } from '../support/database.ts';
 import { type Election, holdElection } from '../support/election.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import type { Host } from '../support/host.ts';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { markedProcesses } from '../support/marked.ts';
 import { signal } from '../support/run.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheckOfFile();
 
 /** Far longer than what is waited for here: a successor that is quick has not waited it out. */
 const longMs = 20_000;

@@ -4,10 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/folder.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { TestProcess } from '../support/processes.ts';
-
-leakCheck();
 
 const model = fileURLToPath(new URL('lockd.pml', import.meta.url));
 

@@ -4,12 +4,9 @@ import type { Cluster } from '../../src/embedded/cluster.ts';
 import { startTestCluster } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { type Contender, holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { reload } from '../support/reload.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 /** The default sizes, with waits of 2 s from the first one on. */
 const sizes = { ttlMs: 10_000, firstWaitMs: 2_000 };

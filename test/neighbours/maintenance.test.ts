@@ -5,11 +5,8 @@ import type { Cluster } from '../../src/embedded/cluster.ts';
 import { startTestCluster } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { type Contender, type Election, holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 /** Attempts of full length from the first one on. */
 const waitMs = 1_000;

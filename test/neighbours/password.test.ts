@@ -7,11 +7,8 @@ import { startTestCluster } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { type Contender, type Election, holdElection, terminate } from '../support/election.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { reload, writeServerFile } from '../support/reload.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 const [first, second] = ['the first secret', 'the second secret'];
 

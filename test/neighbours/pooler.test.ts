@@ -2,12 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { migrate } from '../../src/index.ts';
 import { query } from '../support/database.ts';
 import { holdElection, terminate } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { pgbouncerMissing, startPgBouncer } from '../support/pgbouncer.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 const missing = await pgbouncerMissing();
 if (missing !== undefined) console.log(`Tests behind PgBouncer are skipped: ${missing}`);

@@ -4,13 +4,10 @@ import { migrate, readStatus } from '../../src/index.ts';
 import { startTestCluster } from '../support/cluster.ts';
 import { createDatabase, query, withDatabase } from '../support/database.ts';
 import { type Contender, Election, heard } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { type FaultProxy, startProxy } from '../support/proxy.ts';
 import { reload } from '../support/reload.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 const ttlMs = 3_000;
 /** For what waits for a lease: a busy machine needs some more. */

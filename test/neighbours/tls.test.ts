@@ -10,11 +10,8 @@ import {
 import { startTestCluster } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { type Contender, type Election, holdElection, terminate } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { reload, writeServerFile } from '../support/reload.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 const missing = await opensslMissing();
 if (missing !== undefined) console.log(`Tests with TLS are skipped: ${missing}`);

@@ -1,9 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
 import { checkServer } from '../../src/postgres/checks.ts';
 import { Session, type SessionSettings } from '../../src/postgres/session.ts';
-import { leakCheck } from '../support/leaks.ts';
-
-leakCheck();
 
 const settings = (): SessionSettings => ({
   config: { connectionString: inject('databaseUrl') },

@@ -10,10 +10,8 @@ import { migrate } from '../../src/postgres/migrate.ts';
 import { readMigrations, shippedMigrations } from '../../src/postgres/migrations.ts';
 import { createDatabase, query } from '../support/database.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { expectNoSessions, leakCheck } from '../support/leaks.ts';
+import { expectNoSessions } from '../support/leaks.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 const files = async () => (await shippedMigrations()).map(({ file }) => file);
 

@@ -3,10 +3,7 @@ import { settleOptions } from '../../src/core/options.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { postgresStore } from '../../src/postgres/store.ts';
 import { createDatabase, query } from '../support/database.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { sharedBackend } from './shared-backend.ts';
-
-leakCheck();
 
 /** What one client of a pooler may have left set for the next. */
 const settings = (url: string) =>

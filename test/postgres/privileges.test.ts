@@ -3,10 +3,8 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { assertFence, migrate, readStatus, SingletonLockController } from '../../src/index.ts';
 import { createDatabase, query } from '../support/database.ts';
-import { expectNoSessions, leakCheck } from '../support/leaks.ts';
+import { expectNoSessions } from '../support/leaks.ts';
 import { startCli } from '../support/processes.ts';
-
-leakCheck();
 
 /** A role of no other rights, named after the throw-away database. */
 async function withRole(

@@ -5,10 +5,8 @@ import { afterEach, describe, expect, inject, test, vi } from 'vitest';
 import { SingletonLockController } from '../../src/index.ts';
 import { Session, type SessionSettings } from '../../src/postgres/session.ts';
 import { query } from '../support/database.ts';
-import { expectNoSessions, leakCheck } from '../support/leaks.ts';
+import { expectNoSessions } from '../support/leaks.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 const password = 'hunter2-s3cr3t';
 

@@ -4,11 +4,8 @@ import { migrate, type NameStatus, readStatus, SingletonLockController } from '.
 import { startTestCluster } from '../support/cluster.ts';
 import { createDatabase, query } from '../support/database.ts';
 import { type Election, holdElection } from '../support/election.ts';
-import { leakCheck } from '../support/leaks.ts';
 import { registered } from '../support/registered.ts';
 import { sharedBackend } from './shared-backend.ts';
-
-leakCheck();
 
 const longTtl = { ttlMs: 60_000 } as const;
 

@@ -7,11 +7,9 @@ import type { Candidate } from '../../src/core/store.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { postgresStore } from '../../src/postgres/store.ts';
 import { createDatabase, query, type TestDatabase } from '../support/database.ts';
-import { expectNoSessions, leakCheck } from '../support/leaks.ts';
+import { expectNoSessions } from '../support/leaks.ts';
 import { startProxy } from '../support/proxy.ts';
 import { until } from '../support/wait.ts';
-
-leakCheck();
 
 let database: TestDatabase;
 let names = 0;

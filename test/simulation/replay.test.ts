@@ -1,12 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { leakCheckOfFile } from '../support/leaks-of-file.ts';
 import { withMistake } from './mutants/mutant.ts';
 import { serverMutants } from './mutants/server.ts';
 import { replay } from './replay/replay.ts';
-
-leakCheckOfFile();
 
 const seed = 20_260;
 

@@ -1,5 +1,5 @@
-import { setImmediate as nextTurnOfLoop } from 'node:timers/promises';
-import { afterEach, beforeEach, expect } from 'vitest';
+import { setImmediate as nextTurnOfLoop, setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
 import { query } from './database.ts';
 import { until } from './wait.ts';
 
@@ -15,19 +15,6 @@ const events = [
 /** Work in flight, not something held: it goes by itself, and the test runner has some, too. */
 const passing = new Set(['FSReqCallback', 'FSReqPromise', 'Immediate', 'CloseReq']);
 
-/**
- * Called at the top of a test file: every test of it must leave this process with no more
- * handles, timers and process listeners than it found. Hooks that were registered later run
- * before the check, so what an afterEach cleans up is forgiven.
- */
-export function leakCheck(): void {
-  let before: Record<string, number> = {};
-  beforeEach(async () => {
-    before = await restingResources();
-  });
-  afterEach(() => expectNoLeaks(before));
-}
-
 /** Closing a socket takes a turn or two of the event loop, therefore not at once. */
 export async function expectNoLeaks(
   before: Readonly<Record<string, number>>,
@@ -39,11 +26,21 @@ export async function expectNoLeaks(
   expect(Object.fromEntries(leaks()), 'leaked by the test').toEqual({});
 }
 
-/** What is held all the time: a timer of the test runner that is there by chance would hide a leak. */
-async function restingResources(): Promise<Record<string, number>> {
+/** The test runner sends its news with a timer of this length, which would hide a leak. */
+const runnersTimerMs = 100;
+
+/**
+ * What is held all the time.
+ *
+ * @param howLong `briefly` may count what the runner holds by chance; `surely` outlasts that.
+ */
+export async function restingResources(
+  howLong: 'briefly' | 'surely',
+): Promise<Record<string, number>> {
   const resting = heldResources();
-  for (let turn = 0; turn < 3; turn += 1) {
-    await nextTurnOfLoop();
+  const end = performance.now() + (howLong === 'surely' ? runnersTimerMs * 1.2 : 0);
+  for (let turn = 0; turn < 3 || performance.now() < end; turn += 1) {
+    await (howLong === 'surely' ? pause(10) : nextTurnOfLoop());
     const now = heldResources();
     for (const [name, count] of Object.entries(resting)) {
       resting[name] = Math.min(count, now[name] ?? 0);

@@ -1,13 +1,10 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { createDatabase, query } from './database.ts';
-import { leakCheck } from './leaks.ts';
 import { connectedLine } from './line.ts';
 import { dial, listen } from './peers.ts';
 import { startProxy } from './proxy.ts';
 import { until } from './wait.ts';
-
-leakCheck();
 
 test('what one side says, the other hears, and the bytes are counted', async () => {
   await using line = await connectedLine();

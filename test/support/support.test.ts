@@ -4,11 +4,9 @@ import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { processIdentity } from '../../src/embedded/processes.ts';
 import { createDatabase, query } from './database.ts';
-import { expectNoLeaks, expectNoSessions, heldResources, leakCheck } from './leaks.ts';
+import { expectNoLeaks, expectNoSessions, heldResources } from './leaks.ts';
 import { startNode, TestProcess } from './processes.ts';
 import { until } from './wait.ts';
-
-leakCheck();
 
 describe('the leak check', () => {
   test('finds a timer, a listening socket and a signal listener', async () => {
