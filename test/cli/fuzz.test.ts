@@ -1,0 +1,160 @@
+import fc from 'fast-check';
+import { afterEach, expect, test, vi } from 'vitest';
+import { ExitCode } from '../../src/cli/exit-codes.ts';
+import { main } from '../../src/cli/main.ts';
+import { printable } from '../../src/cli/output.ts';
+import { holdElection } from '../support/election.ts';
+
+const secret = 'xyzzy42';
+
+afterEach(() => vi.unstubAllEnvs());
+
+test('whatever the words and variables are: a documented code, a sentence, no secret, nothing that moves a cursor', async () => {
+  await using election = await holdElection({});
+  await election.lead('leader');
+  const codes = new Set<number>();
+  await fc.assert(
+    fc.asyncProperty(callsOn(election.url, election.name), async ({ args, variables }) => {
+      const { code, stdout, stderr } = await call(args, variables);
+      codes.add(code);
+      expect(documented).toContain(code);
+      expect(stdout + stderr).not.toContain(secret);
+      expect(stderr).toBe(printable(stderr));
+      if (code === ExitCode.usage) expect(stderr.trim()).not.toBe('');
+      if (stdout.startsWith('{')) JSON.parse(stdout);
+      else expect(stdout).toBe(printable(stdout));
+    }),
+    { numRuns: 600 },
+  );
+  // Not all of it was refused at the door.
+  expect([...codes].sort()).toEqual([0, 1, 2, 64, 69].sort());
+}, 120_000);
+
+/** All that needs no process of its own, and none of these is a bug. */
+const documented: readonly number[] = [
+  ExitCode.ok,
+  ExitCode.nobody,
+  ExitCode.unknown,
+  ExitCode.usage,
+  ExitCode.unavailable,
+];
+
+interface Call {
+  readonly args: readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** From what is right to what is nonsense; `run` without its dashes, and no demo. */
+function callsOn(url: string, name: string): fc.Arbitrary<Call> {
+  const noise = fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 12 }),
+    fc.string({ unit: 'binary', maxLength: 12 }),
+    fc.constantFrom(
+      '',
+      '-',
+      '-x',
+      '--',
+      '\u001b[2J',
+      '\u202e',
+      '0',
+      '-1',
+      'NaN',
+      '__proto__',
+      '../x',
+    ),
+    fc.string({ minLength: 200, maxLength: 300 }),
+  );
+  const address = fc.oneof(
+    { weight: 3, arbitrary: fc.constant(url) },
+    fc.constantFrom(
+      `postgres://u:${secret}@127.0.0.1:1/d`,
+      `postgres://u:${secret}@127.0.0.1:99999/d`,
+      `postgres://u:${secret}@%zz/d`,
+      `postgres://u:${secret} @@127.0.0.1:1/d`,
+      `postgresql://127.0.0.1:1/d?password=${secret}`,
+      `host=127.0.0.1 port=1 password='${secret}'`,
+      `${url}_missing`,
+    ),
+    noise.map((text) => `postgres://u:${secret}@127.0.0.1:1/${text}`),
+  );
+  const lockName = fc.oneof(fc.constantFrom(name, 'nobody'), noise);
+  const duration = fc.oneof(fc.constantFrom('10s', '250ms', '1.5s', '0s', '9e9s', '5m'), noise);
+  const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
+    'database-url': address,
+    schema: fc.oneof(fc.constantFrom('lockd', 'elsewhere', 'Robert"; --'), noise),
+    label: noise,
+    ttl: duration,
+    heartbeat: duration,
+    grace: duration,
+    timeout: duration,
+    'drain-timeout': duration,
+    takeover: fc.oneof(fc.constantFrom('safe', 'fast'), noise),
+    'log-level': fc.oneof(fc.constantFrom('silent', 'debug'), noise),
+    json: fc.constantFrom('1', '0', 'yes', 'perhaps', ''),
+    migrate: fc.constantFrom('1', '0', 'perhaps'),
+  };
+  const keys = Object.keys(values);
+  const flag = fc
+    .constantFrom(...keys)
+    .chain((key) =>
+      key === 'json' || key === 'migrate'
+        ? fc.constant([`--${key}`])
+        : (values[key] as fc.Arbitrary<string>).chain((value) =>
+            fc.constantFrom([`--${key}`, value], [`--${key}=${value}`], [`--${key}`]),
+          ),
+    );
+  const verb = fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom('status', 'resign', 'migrate') },
+    fc.constantFrom('run', 'help', 'statsu', '--help', '--version', 'status --json'),
+    noise,
+  );
+  const args = fc
+    .tuple(verb, fc.array(lockName, { maxLength: 2 }), fc.array(flag, { maxLength: 3 }))
+    .map(([first, names, flags]) => [first, ...names, ...flags.flat()])
+    .map((words) => (words[0] === 'run' ? words.filter((word) => word !== '--') : words))
+    .filter((words) => !words.includes('demo'));
+  const variables = fc
+    .array(
+      fc
+        .constantFrom(...keys)
+        .chain((key) => fc.tuple(fc.constant(key), values[key] as fc.Arbitrary<string>)),
+      { maxLength: 2 },
+    )
+    .map((entries) =>
+      Object.fromEntries(
+        entries.map(([key, value]) => [`LOCKD_${key.replaceAll('-', '_').toUpperCase()}`, value]),
+      ),
+    );
+  // Never the database for development: it would be made.
+  return fc
+    .record({ args, variables })
+    .map((made) => ({ ...made, variables: { DATABASE_URL: url, ...made.variables } }));
+}
+
+/** In this process, as bin/lockd.js does it. */
+async function call(
+  args: readonly string[],
+  variables: Readonly<Record<string, string>>,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  let [stdout, stderr] = ['', ''];
+  const out = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    stdout += text;
+    return true;
+  });
+  const err = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    stderr += text;
+    return true;
+  });
+  const listeners = process.stdout.listeners('error');
+  for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+  try {
+    const code = await main(['node', 'lockd', ...args]);
+    return { code, stdout, stderr };
+  } finally {
+    vi.unstubAllEnvs();
+    out.mockRestore();
+    err.mockRestore();
+    process.stdout.removeAllListeners('error');
+    for (const listener of listeners) process.stdout.on('error', listener as () => void);
+  }
+}
