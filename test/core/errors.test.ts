@@ -33,6 +33,8 @@ test('what was thrown is told in words, whatever it was', () => {
   expect(messageOf(undefined)).toBe('undefined');
   const refused = new AggregateError([new Error('ECONNREFUSED ::1'), new Error('ECONNREFUSED')]);
   expect(messageOf(refused)).toContain('ECONNREFUSED');
+  expect(messageOf(new Error('', { cause: refused }))).toContain('ECONNREFUSED');
+  expect(messageOf(new RangeError())).toBe('RangeError');
 });
 
 test('common fields are on every line, and a line may say it more precisely', () => {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { Bell, untilOver } from '../../src/postgres/resign.ts';
+import { Bell, resignLeader, untilOver } from '../../src/postgres/resign.ts';
 import type { NameStatus } from '../../src/postgres/status.ts';
+import { holdElection } from '../support/election.ts';
+import { deferred } from '../support/wait.ts';
 
 const asked = { token: 7n, instance: 'a' };
 
@@ -53,6 +55,55 @@ test('a bell that rings between two waits ends the next one at once', async () =
   bell.ring();
   await heard;
   await bell.heard(1);
+});
+
+test('a leader that is asked lets go, and whoever waits is told of', async () => {
+  await using election = await holdElection({ ttlMs: 10_000 });
+  const { controller, story } = await election.lead('leader');
+  const token = controller.term?.token;
+  await election.bothBackends('leader');
+  await election.standBy('next');
+  const where = { connectionString: election.url };
+  expect(await resignLeader(where, election.name, { timeoutMs: (ttlMs) => ttlMs })).toMatchObject({
+    outcome: 'resigned',
+    asked: { label: 'leader', token },
+    isHeard: true,
+    status: { isLed: true, leader: { label: 'next' } },
+  });
+  expect(await story.next('passive')).toMatchObject({ reason: 'resigned' });
+});
+
+test('a leader that does not let go in time is told of, and goes on', async () => {
+  await using election = await holdElection({ ttlMs: 10_000 });
+  const { controller, story } = await election.lead('leader');
+  await election.bothBackends('leader');
+  const work = deferred();
+  void controller.track(work.promise);
+  const where = { connectionString: election.url };
+  expect(await resignLeader(where, election.name, { timeoutMs: () => 300 })).toMatchObject({
+    outcome: 'timed-out',
+    status: { leader: { label: 'leader' } },
+  });
+  work.resolve();
+  await story.next('passive');
+});
+
+test('without a wait it is only asked, and nobody is asked where nobody leads', async () => {
+  await using election = await holdElection({ ttlMs: 10_000 });
+  const where = { connectionString: election.url };
+  expect(await resignLeader(where, election.name)).toEqual({
+    outcome: 'nobody',
+    status: undefined,
+  });
+  const { controller, story } = await election.lead('leader');
+  await election.bothBackends('leader');
+  expect(await resignLeader(where, election.name)).toMatchObject({ outcome: 'asked' });
+  await story.next('passive');
+  await controller.stop();
+  expect(await resignLeader(where, election.name)).toMatchObject({
+    outcome: 'nobody',
+    status: { isLed: false },
+  });
 });
 
 /** A server that shows these pictures one after the other, and a clock that only pauses move. */
