@@ -20,6 +20,9 @@ export interface Answer {
   readonly warnings: readonly string[];
 }
 
+/** Of silence, then a probe a second: ten without an answer, and the kernel gives the connection up. */
+const keepAliveMs = 5_000;
+
 /** The server keeps at most this many bytes of an application name. */
 const applicationNameBytes = 63;
 
@@ -161,7 +164,9 @@ function clientOn(socket: Socket, settings: SessionSettings): pg.Client {
     const client = new pg.Client({
       ...config,
       application_name: cutToBytes(applicationName, applicationNameBytes),
+      // A session that only listens would never learn of a connection that was cut in silence.
       keepAlive: true,
+      keepAliveInitialDelayMillis: keepAliveMs,
       connectionTimeoutMillis: timeoutMs,
       // Ours, so that it can be cut: `end()` waits for ever on a half-open connection.
       stream: () => socket,

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, inject, test, vi } from 'vitest';
@@ -191,3 +192,28 @@ test('a certificate’s file that cannot be read is named', () => {
   expect(enter).toThrow(expect.objectContaining({ code: 'LOCKD_INVALID_OPTION' }));
   expect(enter).toThrow(/ENOENT for \/nowhere\/ca\.pem/);
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'a connection that was cut in silence is noticed: the kernel asks after seconds, not after hours',
+  async () => {
+    const { url, sockets } = await listener();
+    const giveUp = new AbortController();
+    const config = { connectionString: url };
+    const opening = Session.open(settings({ config, signal: giveUp.signal }));
+    await until(() => sockets.size === 1);
+    const [accepted] = sockets;
+    await until(() => keepAliveOf(accepted?.remotePort ?? 0) !== undefined);
+    expect(keepAliveOf(accepted?.remotePort ?? 0)).toBeLessThanOrEqual(5);
+    giveUp.abort();
+    await expect(opening).rejects.toThrow();
+  },
+);
+
+/** In how many seconds the kernel will probe the connection that leaves from this port. */
+function keepAliveOf(port: number): number | undefined {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const lines = readFileSync('/proc/net/tcp', 'utf8').split('\n');
+  const fields = lines.map((line) => line.trim().split(/\s+/)).find(([, from]) => from === local);
+  const [timer, jiffies = ''] = fields?.[5]?.split(':') ?? [];
+  return timer === '02' ? Number.parseInt(jiffies, 16) / 100 : undefined;
+}
