@@ -16,7 +16,7 @@ export type ExitName = keyof typeof ExitCode;
 /** `run` answers with its command's own code, or 128 + n where signal n ended it. */
 export const exitMeanings: Readonly<Record<ExitName, string>> = {
   ok: 'done; status: NAME is led, or without NAME every name in use, and one at least',
-  nobody: 'nobody leads; resign: there was nobody to ask',
+  nobody: 'nobody leads; resign: there was nobody to ask; migrate --check: something is missing',
   unknown: 'status, resign: could not tell (no answer in time, no database, no schema)',
   usage: 'the command line, a variable or an option is wrong',
   unavailable: 'the database is unreachable, refused, or not fit for lockd',

@@ -99,11 +99,27 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
 
   verb('migrate', 'bring the schema to this version')
     .description('Brings the schema to this version: all or nothing, safe to run at any time.')
-    .addHelpText('after', examples('migrate', 'migrate --schema jobs_lockd'))
+    .addOption(new Option('--check', 'change nothing; exit with 1 if anything is missing'))
+    .addOption(
+      new Option('--print', 'change nothing; print what is missing, as SQL').conflicts('check'),
+    )
+    .addOption(
+      new Option(
+        '--print-grants <role>',
+        'what a role needs that does not own the schema, as SQL',
+      ).conflicts(['check', 'print']),
+    )
+    .addHelpText(
+      'after',
+      examples('migrate', 'migrate --print > lockd.sql', 'migrate --print-grants bot | psql app'),
+    )
     .action(
       answering(finish, async (command) => {
-        const { migrate } = await import('./migrate.ts');
-        return migrate(commonOptions(command));
+        const { migrate, printGrants } = await import('./migrate.ts');
+        const options = commonOptions(command);
+        const { check, print, printGrants: role } = command.opts();
+        if (role !== undefined) return printGrants(role, options);
+        return migrate({ ...options, isChecking: check === true, isPrinting: print === true });
       }),
     );
 

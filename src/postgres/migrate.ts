@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { LockdError } from '../core/errors.ts';
 import { refuseUnknown } from '../core/known.ts';
 import { checkKind } from './checks.ts';
@@ -19,10 +20,55 @@ export interface Migrated {
  * number of concurrent starts, through a transaction pooler too. Refuses a schema that is newer, or
  * whose applied files differ from the shipped ones.
  */
-export async function migrate(
-  options: DatabaseOptions = {},
-  bounds: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined } = {},
-): Promise<Migrated> {
+export function migrate(options: DatabaseOptions = {}, bounds: Bounds = {}): Promise<Migrated> {
+  return visit(options, bounds, async (session, schema) => {
+    await session.bounded(begin);
+    try {
+      await pin(session, visitPins, 'transaction');
+      await session.bounded(lock);
+      const missing = await missingIn(session, schema);
+      for (const statement of missing.statements) await session.bounded(statement);
+      await session.bounded('commit');
+      return { applied: missing.files };
+    } catch (error) {
+      await session.bounded('rollback').catch(() => {}); // the first error is the one to tell
+      throw error;
+    }
+  });
+}
+
+export interface Missing {
+  /** The files that `migrate` would apply; empty when there is nothing to do. */
+  readonly files: readonly string[];
+  /** What it would do, for whoever does it by hand: one transaction. Empty when nothing is missing. */
+  readonly script: string;
+}
+
+/** What `migrate` would do now. Changes nothing, and refuses what `migrate` refuses. */
+export function readMissing(options: DatabaseOptions = {}, bounds: Bounds = {}): Promise<Missing> {
+  return visit(options, bounds, async (session, schema) => {
+    const { files, statements } = await missingIn(session, schema);
+    if (files.length === 0) return { files, script: '' };
+    const steps = [begin, path, lock, ...statements, 'commit'];
+    return { files, script: steps.map((step) => `${step.trim().replace(/;$/, '')};`).join('\n\n') };
+  });
+}
+
+interface Bounds {
+  readonly signal?: AbortSignal | undefined;
+  /** For each question. Default: 60,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const begin = 'begin isolation level read committed read write';
+const path = `set local search_path to ${visitPins['search_path']}`;
+const lock = `select pg_advisory_xact_lock(${migrationLock.join(', ')})`;
+
+async function visit<Answer>(
+  options: DatabaseOptions,
+  bounds: Bounds,
+  ask: (session: Session, schema: string) => Promise<Answer>,
+): Promise<Answer> {
   refuseUnknown(options, databaseOptions);
   refuseUnknown(bounds, { signal: true, timeoutMs: true });
   const { signal, timeoutMs = 60_000 } = bounds;
@@ -30,60 +76,52 @@ export async function migrate(
   const settings = { config, applicationName: 'lockd:migrate', timeoutMs, signal };
   return Session.prepared(settings, async (session) => {
     await checkKind(session);
-    const migrated = await apply(session, schema, await shippedMigrations());
+    const answer = await ask(session, schema);
     await session.close();
-    return migrated;
+    return answer;
   });
 }
 
-async function apply(
+async function missingIn(
   session: Session,
   schema: string,
-  migrations: readonly Migration[],
-): Promise<Migrated> {
-  await session.bounded('begin isolation level read committed read write');
-  try {
-    await pin(session, visitPins, 'transaction');
-    await session.bounded('select pg_advisory_xact_lock($1, $2)', migrationLock);
-    const applied = await appliedMigrations(session, schema);
-    for (const [index, { version, checksum, file }] of applied.entries()) {
-      checkApplied(migrations[index], { version, checksum, file }, schema);
-    }
-    const missing = migrations.slice(applied.length);
-    for (const { version, file, sql, checksum } of missing) {
-      await session.bounded(sql.replaceAll(/\blockd\./g, `${schema}.`));
-      await session.bounded(
-        `insert into ${schema}.migration (version, file, checksum) values ($1, $2, $3)`,
-        [version, file, checksum],
-      );
-    }
-    await session.bounded('commit');
-    return { applied: missing.map(({ file }) => file) };
-  } catch (error) {
-    await session.bounded('rollback').catch(() => {}); // the first error is the one to tell
-    throw error;
-  }
-}
-
-async function appliedMigrations(
-  session: Session,
-  schema: string,
-): Promise<{ version: number; file: string; checksum: string }[]> {
+): Promise<{ files: readonly string[]; statements: readonly string[] }> {
+  const shipped = await shippedMigrations();
   const { rows } = await session.bounded('select to_regclass($1) is not null as is_there', [
     `${schema}.migration`,
   ]);
-  if (!rows[0].is_there) {
-    await session.bounded(`create schema if not exists ${schema}`);
-    await session.bounded(
-      `create table ${schema}.migration (
-         version integer primary key, file text not null, checksum text not null,
-         applied_at timestamptz not null default clock_timestamp())`,
-    );
+  const isThere = rows[0].is_there;
+  const applied = isThere ? await appliedIn(session, schema) : [];
+  for (const [index, migration] of applied.entries()) {
+    checkApplied(shipped[index], migration, schema);
   }
-  const { rows: applied } = await session.bounded(
+  const missing = shipped.slice(applied.length);
+  const statements = missing.flatMap(({ version, file, sql, checksum }) => [
+    sql.replaceAll(/\blockd\./g, `${schema}.`),
+    `insert into ${schema}.migration (version, file, checksum)
+     values (${version}, ${pg.escapeLiteral(file)}, ${pg.escapeLiteral(checksum)})`,
+  ]);
+  return {
+    files: missing.map(({ file }) => file),
+    statements: isThere ? statements : [...journal(schema), ...statements],
+  };
+}
+
+const journal = (schema: string): string[] => [
+  `create schema if not exists ${schema}`,
+  `create table ${schema}.migration (
+     version integer primary key, file text not null, checksum text not null,
+     applied_at timestamptz not null default clock_timestamp())`,
+];
+
+async function appliedIn(
+  session: Session,
+  schema: string,
+): Promise<{ version: number; file: string; checksum: string }[]> {
+  const { rows } = await session.bounded(
     `select version, file, checksum from ${schema}.migration order by version`,
   );
-  return applied;
+  return rows;
 }
 
 function checkApplied(
