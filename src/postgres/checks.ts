@@ -1,6 +1,7 @@
 /** What is refused before anything is asked of a server, with the remedy in the message. */
 import { randomUUID } from 'node:crypto';
 import { LockdError } from '../core/errors.ts';
+import { replica } from './failures.ts';
 import { shippedMigrations } from './migrations.ts';
 import { Session, type SessionSettings } from './session.ts';
 
@@ -44,12 +45,6 @@ export async function checkKind(session: Session): Promise<Server> {
   if (isReplica) throw replica();
   return { backend };
 }
-
-export const replica = (): LockdError =>
-  new LockdError(
-    'LOCKD_REPLICA',
-    'This server is a replica: it grants advisory locks and cannot keep a lease. Connect to the primary.',
-  );
 
 const poolingRounds = 5;
 

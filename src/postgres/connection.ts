@@ -1,10 +1,14 @@
 import pg from 'pg';
 import { LockdError } from '../core/errors.ts';
 import type { Names } from '../core/known.ts';
+import { type Hosts, hostsOf } from './hosts.ts';
 
 /** Where the database is. */
 export interface DatabaseOptions {
-  /** `postgres://…`, as `pg` reads it. Without it and `connection`: the `PG*` variables. */
+  /**
+   * `postgres://…`, as `pg` reads it. Without it and `connection`: the `PG*` variables. Several hosts,
+   * as libpq takes them (`postgres://user@h1:5432,h2:5432/db`): whichever is the primary.
+   */
   readonly connectionString?: string | undefined;
   /** Anything else a `pg.Client` takes: host, TLS, a password function, … */
   readonly connection?: pg.ClientConfig | undefined;
@@ -19,7 +23,7 @@ export const databaseOptions: Names<DatabaseOptions> = {
 };
 
 export interface Database {
-  readonly config: pg.ClientConfig;
+  readonly hosts: Hosts;
   /** Quoted, ready to stand before a dot. */
   readonly schema: string;
 }
@@ -41,8 +45,9 @@ export function settleDatabase({
       'Expected `connectionString` to name a database, got "". Leave it out to use the PG* variables.',
     );
   }
+  const hosts = hostsOf({ connectionString, connection });
   try {
-    new pg.Client({ ...connection, connectionString });
+    for (const config of hosts.all) new pg.Client(config);
   } catch (cause) {
     const { code, path } = cause as { code?: unknown; path?: string };
     if (path === undefined) throw unreadable('cannot be read', code);
@@ -51,10 +56,7 @@ export function settleDatabase({
       `Expected the files that the address names (sslrootcert, sslcert, sslkey) to be readable, got ${code} for ${path}.`,
     );
   }
-  return {
-    config: { ...connection, ...(connectionString === undefined ? {} : { connectionString }) },
-    schema: pg.escapeIdentifier(schema),
-  };
+  return { hosts, schema: pg.escapeIdentifier(schema) };
 }
 
 /** Neither the address nor pg's words about it: both may hold the password. */

@@ -24,7 +24,7 @@ export async function openControl(
 ): Promise<ControlSession> {
   const { hooks, timeoutMs, signal } = options;
   const settings: SessionSettings = {
-    config: database.config,
+    hosts: database.hosts,
     applicationName: `lockd:${who.name}:${who.label}`,
     timeoutMs,
     signal,

@@ -145,7 +145,7 @@ export async function openItemWorker(options: DatabaseOptions): Promise<ItemWork
 
 const open = (options: DatabaseOptions): Promise<Session> =>
   Session.open({
-    config: settleDatabase(options).config,
+    hosts: settleDatabase(options).hosts,
     applicationName: 'lockd:demo',
     timeoutMs,
   });

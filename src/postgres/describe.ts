@@ -6,16 +6,20 @@ import { type DatabaseOptions, settleDatabase, unreadable } from './connection.t
  * a variable that fills a gap shows. Nothing is connected.
  */
 export function describeDatabase(options: DatabaseOptions = {}): string {
-  const { config } = settleDatabase(options);
-  const { connectionString } = config;
+  const { connectionString } = options;
+  const { all } = settleDatabase(options).hosts;
   if (
     connectionString !== undefined &&
     !/^(postgres(ql)?:\/\/|socket:|\/)/i.test(connectionString)
   ) {
     throw unreadable('does not begin with postgres://');
   }
-  const { user, host, port, database } = new pg.Client(config);
-  // A socket's host is a folder.
-  const place = host.startsWith('/') ? `${host}, port ${port}` : `${host}:${port}`;
-  return `database ${JSON.stringify(database)} of user ${JSON.stringify(user)} at ${place}`;
+  const clients = all.map((config) => new pg.Client(config));
+  const [{ user, database }] = clients as [pg.Client];
+  const places = clients.map(placeOf).join(' or ');
+  return `database ${JSON.stringify(database)} of user ${JSON.stringify(user)} at ${places}`;
 }
+
+/** A socket's host is a folder. */
+const placeOf = ({ host, port }: pg.Client): string =>
+  host.startsWith('/') ? `${host}, port ${port}` : `${host}:${port}`;

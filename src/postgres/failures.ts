@@ -113,6 +113,12 @@ export function asLockdError(error: unknown): LockdError {
   });
 }
 
+export const replica = (): LockdError =>
+  new LockdError(
+    'LOCKD_REPLICA',
+    'This server is a replica: it grants advisory locks and cannot keep a lease. Connect to the primary.',
+  );
+
 export function sqlStateOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | undefined)?.code;
   return typeof code === 'string' ? code : undefined;

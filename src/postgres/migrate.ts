@@ -72,8 +72,8 @@ async function visit<Answer>(
   refuseUnknown(options, databaseOptions);
   refuseUnknown(bounds, { signal: true, timeoutMs: true });
   const { signal, timeoutMs = 60_000 } = bounds;
-  const { config, schema } = settleDatabase(options);
-  const settings = { config, applicationName: 'lockd:migrate', timeoutMs, signal };
+  const { hosts, schema } = settleDatabase(options);
+  const settings = { hosts, applicationName: 'lockd:migrate', timeoutMs, signal };
   return Session.prepared(settings, async (session) => {
     await checkKind(session);
     const answer = await ask(session, schema);

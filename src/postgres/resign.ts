@@ -41,10 +41,10 @@ export async function resignLeader(
   { timeoutMs }: ResignRequest = {},
 ): Promise<Resignation> {
   checkName(name);
-  const { config, schema } = settleDatabase(options);
+  const { hosts, schema } = settleDatabase(options);
   const bell = new Bell();
   const settings: SessionSettings = {
-    config,
+    hosts,
     applicationName: 'lockd:resign',
     timeoutMs: sessionTimeoutMs,
     notified: () => bell.ring(),

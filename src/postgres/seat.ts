@@ -12,7 +12,7 @@ export async function openSeat(
   options: SessionOptions<SeatHooks>,
 ): Promise<SeatSession> {
   const settings: SessionSettings = {
-    config: database.config,
+    hosts: database.hosts,
     applicationName: `lockd:${who.name}:${who.label}`,
     timeoutMs: options.timeoutMs,
     signal: options.signal,

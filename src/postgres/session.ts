@@ -1,10 +1,11 @@
 import { Socket } from 'node:net';
 import pg from 'pg';
 import { LockdError } from '../core/errors.ts';
-import { asLockdError } from './failures.ts';
+import { asLockdError, replica } from './failures.ts';
+import type { Hosts } from './hosts.ts';
 
 export interface SessionSettings {
-  readonly config: pg.ClientConfig;
+  readonly hosts: Hosts;
   readonly applicationName: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -22,6 +23,16 @@ export interface Answer {
 
 /** Of silence, then a probe a second: ten without an answer, and the kernel gives the connection up. */
 const keepAliveMs = 5_000;
+
+/** What a server says of itself unasked; `pg` has no word for it. */
+interface Reporting {
+  readonly connection: {
+    on(
+      event: 'parameterStatus',
+      hear: (told: { parameterName: string; parameterValue: string }) => void,
+    ): void;
+  };
+}
 
 /** The server keeps at most this many bytes of an application name. */
 const applicationNameBytes = 63;
@@ -71,17 +82,36 @@ export class Session {
     }
   }
 
-  static async open(settings: SessionSettings): Promise<Session> {
+  /** On the one host that was named, or on the primary of several; `timeoutMs` is for all of them. */
+  static open(settings: SessionSettings): Promise<Session> {
+    const { hosts, timeoutMs } = settings;
+    const { length } = hosts.all;
+    return hosts.first((config) =>
+      Session.#openOn(config, settings, timeoutMs / length, length > 1),
+    );
+  }
+
+  static async #openOn(
+    config: pg.ClientConfig,
+    settings: SessionSettings,
+    timeoutMs: number,
+    mustBePrimary: boolean,
+  ): Promise<Session> {
     const { signal } = settings;
     signal?.throwIfAborted();
     const socket = new Socket();
-    const client = clientOn(socket, settings);
+    const client = clientOn(socket, config, { ...settings, timeoutMs });
+    let isReplica = false;
+    (client as unknown as Reporting).connection.on('parameterStatus', (told) => {
+      if (told.parameterName === 'in_hot_standby') isReplica = told.parameterValue === 'on';
+    });
     const session = new Session(client, socket, settings);
     const cut = (): void => session.destroy();
     signal?.addEventListener('abort', cut, { once: true });
     try {
       await client.connect();
       signal?.throwIfAborted();
+      if (mustBePrimary && isReplica) throw replica();
       return session;
     } catch (error) {
       session.destroy();
@@ -158,8 +188,11 @@ function namesPassword(address = ''): boolean {
 }
 
 /** Reads the files that the address names, so that a certificate may be replaced while we run. */
-function clientOn(socket: Socket, settings: SessionSettings): pg.Client {
-  const { config, applicationName, timeoutMs } = settings;
+function clientOn(
+  socket: Socket,
+  config: pg.ClientConfig,
+  { applicationName, timeoutMs }: SessionSettings,
+): pg.Client {
   try {
     const client = new pg.Client({
       ...config,

@@ -5,7 +5,8 @@
 import { LockdError } from '../core/errors.ts';
 import type { Lease } from '../core/machine/lease.ts';
 import type { AttemptAnswer, Bid, BidAnswer, Candidate } from '../core/store.ts';
-import { replica, transactionPooling } from './checks.ts';
+import { transactionPooling } from './checks.ts';
+import { replica } from './failures.ts';
 import type { Answer } from './session.ts';
 
 export type Ask = (text: string, values?: readonly unknown[]) => Promise<Answer>;

@@ -77,8 +77,8 @@ export async function readStatus(
 ): Promise<NameStatus[]> {
   refuseUnknown(options, databaseOptions);
   if (name !== undefined) checkName(name);
-  const { config, schema } = settleDatabase(options);
-  const session = await Session.open({ config, applicationName: 'lockd:status', timeoutMs });
+  const { hosts, schema } = settleDatabase(options);
+  const session = await Session.open({ hosts, applicationName: 'lockd:status', timeoutMs });
   try {
     const first = await look(session, schema, name);
     if (first.every(({ faults }) => faults.length === 0)) return first;

@@ -3,6 +3,7 @@ import { isLockdError } from '../core/errors.ts';
 import type { ServerHealth, Store } from '../core/store.ts';
 import { type Database, type DatabaseOptions, settleDatabase } from './connection.ts';
 import { openControl } from './control.ts';
+import { Hosts } from './hosts.ts';
 import { migrate } from './migrate.ts';
 import { openSeat } from './seat.ts';
 import { Session } from './session.ts';
@@ -53,9 +54,11 @@ export function postgresStore(
 
 const probes = 3;
 
-async function knock({ config }: Database, timeoutMs: number): Promise<ServerHealth> {
+async function knock({ hosts }: Database, timeoutMs: number): Promise<ServerHealth> {
   try {
-    const session = await Session.open({ config, applicationName: 'lockd:probe', timeoutMs });
+    // Where our sessions live, and nowhere else.
+    const ours = new Hosts([hosts.found]);
+    const session = await Session.open({ hosts: ours, applicationName: 'lockd:probe', timeoutMs });
     await session.close();
     return 'accepting';
   } catch (error) {

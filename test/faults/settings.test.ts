@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { Candidate } from '../../src/core/store.ts';
+import { hostsOf } from '../../src/postgres/hosts.ts';
 import { controlPins, pin, seatPins } from '../../src/postgres/pins.ts';
 import { Session } from '../../src/postgres/session.ts';
 import { query } from '../support/database.ts';
@@ -68,7 +69,7 @@ for (const [which, pins] of [
     await using role = await asRole(election.url);
     await impose(election.url, `role ${role.name}`, imposed);
     const session = await Session.open({
-      config: { connectionString: role.url },
+      hosts: hostsOf({ connectionString: role.url }),
       applicationName: 'lockd:pins',
       timeoutMs: 5_000,
     });

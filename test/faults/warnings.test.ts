@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Hosts } from '../../src/postgres/hosts.ts';
 import { Session } from '../../src/postgres/session.ts';
 import { listen } from '../support/peers.ts';
 import { until } from '../support/wait.ts';
@@ -12,7 +13,7 @@ for (const [language, severity] of [
   test(`a warning beside an answer is heard from a server that speaks ${language}`, async () => {
     await using server = await listen();
     const opening = Session.open({
-      config: { connectionString: server.url, user: 'any' },
+      hosts: new Hosts([{ connectionString: server.url, user: 'any' }]),
       applicationName: 'lockd:warnings',
       timeoutMs: 5_000,
     });

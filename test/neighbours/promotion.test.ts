@@ -40,6 +40,36 @@ test('a primary that dies: the promoted one is led after one lease, by one at a 
   expect(await tokens(election)).toEqual([BigInt(before.token), leader.token, later.token]);
 }, 60_000);
 
+test('an address of several hosts finds the primary, and moves with it', async () => {
+  await using primary = await startTestCluster();
+  await using standby = await primary.startStandby();
+  const { name } = await createDatabase(primary.url());
+  const hosts = [standby, primary].map((cluster) => new URL(cluster.url()).host);
+  const [user] = new URL(primary.url()).username.split(':');
+  const connectionString = `postgres://${user}@${hosts}/${name}?target_session_attrs=read-write`;
+  await migrate({ connectionString });
+  await caughtUp(primary);
+  // Looked at where it will be in the end.
+  await using election = new Election(undisposed(name, standby.url()), { ttlMs, connectionString });
+  const old = await election.lead('old');
+  const next = await election.standBy('next');
+  await election.beats(1);
+  await caughtUp(primary);
+  const before = await election.lease();
+  expect(await readStatus({ connectionString }, election.name)).toMatchObject([{ isLed: true }]);
+
+  await primary.crash();
+  await old.story.next('passive');
+  // Neither is a primary now: that is no reason to give up.
+  await next.story.next('warning');
+  await standby.promote();
+  const leader = await whoLeads(old, next);
+  expect(leader.token).toBeGreaterThan(BigInt(before.token));
+  expect(await readStatus({ connectionString }, election.name)).toMatchObject([
+    { isLed: true, leader: { token: leader.token } },
+  ]);
+}, 60_000);
+
 test('two primaries that both live: the promoted one is led under the higher token, and the old leader falls in behind once its primary is fenced off', async () => {
   await using primary = await startTestCluster();
   await using standby = await primary.startStandby();

@@ -1,9 +1,10 @@
 import { describe, expect, inject, test } from 'vitest';
 import { checkServer } from '../../src/postgres/checks.ts';
+import { hostsOf } from '../../src/postgres/hosts.ts';
 import { Session, type SessionSettings } from '../../src/postgres/session.ts';
 
 const settings = (): SessionSettings => ({
-  config: { connectionString: inject('databaseUrl') },
+  hosts: hostsOf({ connectionString: inject('databaseUrl') }),
   applicationName: 'lockd:check',
   timeoutMs: 5_000,
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { settleOptions } from '../../src/core/options.ts';
+import { hostsOf } from '../../src/postgres/hosts.ts';
 import { controlPins, pin, seatPins, visitPins } from '../../src/postgres/pins.ts';
 import { Session } from '../../src/postgres/session.ts';
 import { createDatabase, query, type TestDatabase } from '../support/database.ts';
@@ -45,7 +46,7 @@ afterAll(() => database[Symbol.asyncDispose]());
 
 const open = (): Promise<Session> =>
   Session.open({
-    config: { connectionString: database.url },
+    hosts: hostsOf({ connectionString: database.url }),
     applicationName: 'lockd:pins',
     timeoutMs: 5_000,
   });

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, inject, test, vi } from 'vitest';
 import { SingletonLockController } from '../../src/index.ts';
+import { hostsOf } from '../../src/postgres/hosts.ts';
 import { Session, type SessionSettings } from '../../src/postgres/session.ts';
 import { query } from '../support/database.ts';
 import { expectNoSessions } from '../support/leaks.ts';
@@ -37,7 +38,7 @@ async function listener(answer: (socket: Socket, said: Buffer) => void = () => {
 }
 
 const settings = (changes: Partial<SessionSettings> = {}): SessionSettings => ({
-  config: { connectionString: inject('databaseUrl') },
+  hosts: hostsOf({ connectionString: inject('databaseUrl') }),
   applicationName: 'lockd:test',
   timeoutMs: 5_000,
   ...changes,
@@ -50,9 +51,9 @@ async function startup(applicationName: string): Promise<Record<string, string>>
     said.push(first);
     socket.destroy();
   });
-  await Session.open(settings({ config: { connectionString: url }, applicationName })).catch(
-    () => {},
-  );
+  await Session.open(
+    settings({ hosts: hostsOf({ connectionString: url }), applicationName }),
+  ).catch(() => {});
   const words = (said[0] as Buffer).subarray(8).toString('utf8').split('\0');
   return Object.fromEntries(
     words.flatMap((word, index) => (index % 2 === 0 ? [[word, words[index + 1] ?? '']] : [])),
@@ -115,7 +116,9 @@ describe('a session', () => {
 
   test('that cannot be made in time is given up, and its socket is closed', async () => {
     const { url, sockets } = await listener();
-    const opening = Session.open(settings({ config: { connectionString: url }, timeoutMs: 100 }));
+    const opening = Session.open(
+      settings({ hosts: hostsOf({ connectionString: url }), timeoutMs: 100 }),
+    );
     await expect(opening).rejects.toMatchObject({ code: 'LOCKD_CONNECTION', isRetryable: true });
     await until(() => [...sockets].every(({ readyState }) => readyState !== 'open'));
   });
@@ -123,8 +126,8 @@ describe('a session', () => {
   test('that is being made can be cut short', async () => {
     const { url, sockets } = await listener();
     const abort = new AbortController();
-    const config = { connectionString: url };
-    const opening = Session.open(settings({ config, signal: abort.signal }));
+    const hosts = hostsOf({ connectionString: url });
+    const opening = Session.open(settings({ hosts, signal: abort.signal }));
     const failed = expect(opening).rejects.toThrow();
     await until(() => sockets.size === 1);
     abort.abort();
@@ -198,8 +201,8 @@ test.skipIf(process.platform !== 'linux')(
   async () => {
     const { url, sockets } = await listener();
     const giveUp = new AbortController();
-    const config = { connectionString: url };
-    const opening = Session.open(settings({ config, signal: giveUp.signal }));
+    const hosts = hostsOf({ connectionString: url });
+    const opening = Session.open(settings({ hosts, signal: giveUp.signal }));
     await until(() => sockets.size === 1);
     const [accepted] = sockets;
     await until(() => keepAliveOf(accepted?.remotePort ?? 0) !== undefined);

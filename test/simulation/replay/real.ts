@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Lease } from '../../../src/core/machine/lease.ts';
 import type { Notice } from '../../../src/core/store.ts';
 import { noticeOf } from '../../../src/postgres/control.ts';
+import { hostsOf } from '../../../src/postgres/hosts.ts';
 import { Session } from '../../../src/postgres/session.ts';
 import * as statements from '../../../src/postgres/statements.ts';
 import { until } from '../../support/wait.ts';
@@ -124,7 +125,7 @@ export class RealSide implements Side {
 
   async #connect(heard: (payload: string) => void = () => {}) {
     const session = await Session.open({
-      config: { connectionString: this.#url },
+      hosts: hostsOf({ connectionString: this.#url }),
       applicationName: 'replay',
       timeoutMs: 10_000,
       notified: (_channel, payload) => heard(payload),
