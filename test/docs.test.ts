@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
@@ -23,5 +24,27 @@ describe('what docs/RELIABILITY.md says of the tests', () => {
   test.each(mentions)('is so: $path has $titles', ({ path, titles }) => {
     const text = readFileSync(fileURLToPath(new URL(path, docs)), 'utf8');
     for (const title of titles) expect(text).toContain(title);
+  });
+});
+
+describe('the table of docs/ERRORS.md', () => {
+  const read = (path: string): string => readFileSync(new URL(path, docs), 'utf8');
+  const codes = [...read('../src/core/errors.ts').matchAll(/^ {2}\| '(LOCKD_\w+)'/gm)].map(
+    ([, code]) => code as string,
+  );
+  const tests = fileURLToPath(new URL('../test/', docs));
+  const files = readdirSync(tests, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /(?<!docs)\.test\.ts$/.test(file),
+  );
+  const tested = files.map((file) => readFileSync(join(tests, file), 'utf8')).join('\n');
+
+  test('has every code, in the order of the code', () => {
+    expect(codes.length).toBeGreaterThan(20);
+    const rows = [...read('ERRORS.md').matchAll(/^\| `(LOCKD_\w+)` \|/gm)].map(([, code]) => code);
+    expect(rows).toEqual(codes);
+  });
+
+  test.each(codes)('%s has a test', (code) => {
+    expect(tested.includes(code)).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { type Control, ControlLink } from './control.ts';
-import { LockdError, messageOf } from './errors.ts';
+import { isLockdError, LockdError, messageOf } from './errors.ts';
 import { Delivery } from './events.ts';
 import { Gate } from './gate.ts';
 import { type Logger, withFields } from './log.ts';
@@ -105,12 +105,9 @@ export class SingletonLockController
         attempt: ({ attempt, waitMs }) => this.#delivery.send('attempt', { attempt, waitMs }),
         warn: ({ code, message, error, fields }) => {
           this.#logger.warn(fields ?? {}, message);
-          this.#delivery.send(
-            'warning',
-            error instanceof Error
-              ? error
-              : new LockdError(code, message, { cause: error ?? fields }),
-          );
+          const said = error === undefined ? message : `${message}: ${messageOf(error)}`;
+          const warning = new LockdError(code, said, { cause: error ?? fields });
+          this.#delivery.send('warning', isLockdError(error) ? error : warning);
         },
       },
     });

@@ -1,4 +1,5 @@
 import type { Control } from './control.ts';
+import type { LockdError } from './errors.ts';
 import type { EndReason } from './machine/protocol.ts';
 import type { Witness } from './runtime.ts';
 import type { Store } from './store.ts';
@@ -27,7 +28,7 @@ export interface ControllerEvents {
   /** Another instance leads. */
   observed: [leader: Leader];
   /** Something went wrong that heals by itself, or needs an operator; never thrown. */
-  warning: [error: Error];
+  warning: [error: LockdError];
   /** The controller has let go of everything. */
   stopped: [];
 }

@@ -14,6 +14,7 @@ test('a drain that overruns is warned about, and keeps the seat until the work h
   void old.controller.track(work.promise);
   const stopped = old.controller.stop();
   expect(await old.story.next('warning')).toMatchObject({
+    code: 'LOCKD_DRAIN_OVERRUN',
     message: expect.stringContaining(overrun),
   });
   await election.beats(8);

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -104,6 +105,22 @@ test('the loss of a witness is logged', async () => {
   await until(() => warnings.includes('lost the witness'));
   expect(controller.isActive()).toBe(true);
   await controller.stop();
+});
+
+test('what cannot travel to a witness is refused at start(), and no witness is left', async () => {
+  await using election = await holdElection({ ttlMs: longMs });
+  const { SingletonLockController: Built } = await import(built('index.js').href);
+  await using controller: SingletonLockController = new Built({
+    name: election.name,
+    connectionString: election.url,
+    connection: { stream: () => new Socket() },
+    guard: true,
+  });
+  await expect(controller.start()).rejects.toMatchObject({
+    code: 'LOCKD_GUARD',
+    message: expect.stringContaining('plain data'),
+  });
+  expect(await descendants(process.pid)).toEqual([]);
 });
 
 test.concurrent('a host that stops before its witness has come up leaves none, and no word of it', async () => {

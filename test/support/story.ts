@@ -1,5 +1,6 @@
 import { systemClock } from '../../src/core/clock.ts';
 import type { SingletonLockController } from '../../src/core/controller.ts';
+import type { LockdErrorCode } from '../../src/core/errors.ts';
 import type { Logger } from '../../src/core/log.ts';
 import type { EndReason } from '../../src/core/machine/protocol.ts';
 import { until } from './wait.ts';
@@ -10,6 +11,7 @@ export interface Happening {
   readonly at: number;
   readonly token?: bigint;
   readonly reason?: EndReason;
+  readonly code?: LockdErrorCode;
   readonly message?: string;
   readonly waitMs?: number;
 }
@@ -35,7 +37,7 @@ export class Story {
       .on('passive', ({ token }, reason) => note('passive', { token, reason }))
       .on('attempt', ({ waitMs }) => note('attempt', { waitMs }))
       .on('observed', ({ token }) => note('observed', { token }))
-      .on('warning', ({ message }) => note('warning', { message }))
+      .on('warning', ({ code, message }) => note('warning', { code, message }))
       .on('stopped', () => note('stopped'));
   }
 
