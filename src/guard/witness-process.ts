@@ -29,7 +29,9 @@ export class WitnessProcess {
       case 'bye':
         this.#term = undefined;
         // Later, because Node fails over a channel that is closed while it hands on what had piled up.
-        setImmediate(() => process.disconnect());
+        setImmediate(() => {
+          if (process.connected) process.disconnect();
+        });
         break;
     }
   }
@@ -80,15 +82,16 @@ class AskedPassword {
     return this.#answer.promise;
   }
 
-  /** @param password Undefined: the function failed, and the host has its own reasons to say so. */
-  answered(password = this.#last): void {
-    this.#last = password;
-    this.#answer?.resolve(password);
+  /** @param password Undefined: the function failed. A guess would be a failed login in the server's log. */
+  answered(password: string | undefined): void {
+    if (password === undefined) this.#answer?.reject(new Error('there is no password now'));
+    else this.#answer?.resolve(password);
+    this.#last = password ?? this.#last;
     this.#answer = undefined;
   }
 
   orphaned(): void {
     this.#isOrphaned = true;
-    this.answered();
+    this.answered(this.#last);
   }
 }

@@ -60,7 +60,12 @@ export function witnessProcess(
       forked.on('error', () => {}); // a send that came too late
       forked.on('message', async () => {
         const asked = async () => (hasPasswordFunction ? await password() : undefined);
-        tell(forked, { is: 'password', password: await asked().catch(() => undefined) });
+        // Our own sessions ask the same function, and say what is wrong with it.
+        const answer: unknown = await asked().catch(() => undefined);
+        tell(forked, {
+          is: 'password',
+          password: typeof answer === 'string' ? answer : undefined,
+        });
       });
       forked.once('exit', (exitCode, signal) => {
         if (child === forked) logger.warn({ exitCode, signal }, 'lost the witness');
@@ -91,7 +96,10 @@ export function witnessProcess(
       const exited = new Promise((resolve) => stopped.once('exit', resolve));
       stopped.ref();
       tell(stopped, { is: 'bye' });
+      // One that is frozen would hold up our end, and has nothing left to say.
+      const timer = setTimeout(() => stopped.kill('SIGKILL'), rules.callTimeoutMs);
       await exited;
+      clearTimeout(timer);
     },
   };
 }

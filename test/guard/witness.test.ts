@@ -123,6 +123,31 @@ test('what cannot travel to a witness is refused at start(), and no witness is l
   expect(await descendants(process.pid)).toEqual([]);
 });
 
+test('a witness that is frozen does not hold up stop(), and is gone after it', async () => {
+  await using election = await holdElection({ ttlMs: longMs });
+  const controller = await witnessed(election, []);
+  const witness = await witnessOf(process.pid);
+  signal(Number.parseInt(witness, 10), 'SIGSTOP');
+  await controller.stop();
+  expect(await isAlive(witness)).toBe(false);
+  expect(await election.terms()).toMatchObject([{ ended_by: 'release' }]);
+});
+
+test.concurrent('a host that leaves while its frozen witness has not heard of the end: it says nothing and goes', async () => {
+  await using election = await holdElection({ ttlMs: longMs });
+  const { host, witness } = await leadingHost(election);
+  signal(Number.parseInt(witness, 10), 'SIGSTOP');
+  host.tell('stop');
+  await until(async () => (await election.terms())[0]?.ended_by === 'release');
+  host.kill();
+  await host.process.exited;
+  signal(Number.parseInt(witness, 10), 'SIGCONT');
+  await gone(witness);
+  await host.process.closed;
+  expect(host.process.stderr).toEqual([]);
+  expect(await election.terms()).toMatchObject([{ ended_by: 'release' }]);
+});
+
 test.concurrent('a host that stops before its witness has come up leaves none, and no word of it', async () => {
   await using election = await holdElection({ ttlMs: longMs });
   const host = await election.host('host', { guard: true });
