@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Luck } from '../simulation/luck.ts';
 import { query } from '../support/database.ts';
 import { holdElection, terminate } from '../support/election.ts';
 import { startProxy } from '../support/proxy.ts';
@@ -117,11 +118,13 @@ for (const seed of [1, 2, 3]) {
   test(`storm ${seed} of starts, stops and lost sessions leaves one leader and no orphan`, async () => {
     await using election = await holdElection({ firstWaitMs: 20, maxWaitMs: 100 });
     const contenders = ['a', 'b', 'c'].map((label) => election.enter(label));
-    const random = randomFrom(seed);
+    const luck = new Luck(seed, 'storm');
     const pending: Promise<unknown>[] = [];
     for (let round = 0; round < 50; round += 1) {
-      const { controller, label } = contenders[Math.floor(random() * 3)] as (typeof contenders)[0];
-      const dice = random();
+      const { controller, label } = contenders[
+        Math.floor(luck.next() * 3)
+      ] as (typeof contenders)[0];
+      const dice = luck.next();
       if (dice < 0.5)
         pending.push(controller.start().catch((error) => expect(error).toMatchObject(stopped)));
       else if (dice < 0.9) pending.push(controller.stop());
@@ -129,9 +132,9 @@ for (const seed of [1, 2, 3]) {
         const { seat } = await election.backends(label);
         if (seat !== null) await terminate(election.url, seat);
       }
-      if (random() < 0.5) await election.lease(); // a moment, for things to come about
+      if (luck.chance(0.5)) await election.lease(); // a moment, for things to come about
     }
-    await Promise.allSettled(pending);
+    await Promise.all(pending);
     await Promise.all(contenders.map(({ controller }) => controller.start()));
     await until(() => contenders.some(({ controller }) => controller.isActive()));
     expect(await election.seatHolders()).toHaveLength(1);
@@ -142,15 +145,4 @@ for (const seed of [1, 2, 3]) {
       });
     }
   }, 60_000);
-}
-
-/** mulberry32: the same storm each time. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

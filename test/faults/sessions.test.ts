@@ -20,7 +20,8 @@ for (const which of ['the seat session', 'both sessions'] as const) {
       isWorking = false;
     });
     const { seat, control } = await election.bothBackends('old');
-    next.controller.on('active', () => expect(isWorking).toBe(false));
+    const wasWorking: boolean[] = [];
+    next.controller.on('active', () => wasWorking.push(isWorking));
 
     await terminate(election.url, seat, ...(which === 'both sessions' ? [control] : []));
     expect(await old.story.next('passive')).toMatchObject({ reason: 'session-lost' });
@@ -32,6 +33,7 @@ for (const which of ['the seat session', 'both sessions'] as const) {
     work.resolve();
     const active = await next.story.next('active');
     expect(active.at - drainedAt).toBeLessThan(promptMs);
+    expect(wasWorking).toEqual([false]);
     expect(await election.terms()).toMatchObject([
       { label: 'old', ended_by: 'confession', reason: 'session-lost' },
       { label: 'next', ended_by: null },
