@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { expectNoLeaks, restingResources } from './leaks.ts';
+import { descendants } from '../../src/embedded/processes.ts';
+import { expectNoChildren, expectNoLeaks, restingResources } from './leaks.ts';
 
 /**
  * In every test file: each test must leave this process with no more handles, timers and process
@@ -7,12 +8,17 @@ import { expectNoLeaks, restingResources } from './leaks.ts';
  * the same time. What a file cleans up in its own hooks is forgiven: those run before.
  */
 let beforeFile: Readonly<Record<string, number>> = {};
+let childrenBefore: readonly number[] = [];
 let beforeTest: Readonly<Record<string, number>> = {};
 
 beforeAll(async () => {
   beforeFile = await restingResources('surely');
+  childrenBefore = await descendants(process.pid);
 });
-afterAll(() => expectNoLeaks(beforeFile));
+afterAll(async () => {
+  await expectNoLeaks(beforeFile);
+  await expectNoChildren(childrenBefore);
+});
 
 beforeEach(async ({ task }) => {
   if (task.concurrent !== true) beforeTest = await restingResources('briefly');

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurnOfLoop, setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
+import { descendants } from '../../src/embedded/processes.ts';
 import { query } from './database.ts';
 import { until } from './wait.ts';
 
@@ -24,6 +25,16 @@ export async function expectNoLeaks(
     Object.entries(heldResources()).filter(([name, count]) => count > (before[name] ?? 0));
   await until(() => leaks().length === 0, { timeoutMs }).catch(() => {});
   expect(Object.fromEntries(leaks()), 'leaked by the test').toEqual({});
+}
+
+/** A child that is unref'd, as a witness is, is among no active resources. */
+export async function expectNoChildren(
+  before: readonly number[],
+  timeoutMs = 3_000,
+): Promise<void> {
+  const left = async () => (await descendants(process.pid)).filter((pid) => !before.includes(pid));
+  await until(async () => (await left()).length === 0, { timeoutMs }).catch(() => {});
+  expect(await left(), 'children left by the tests').toEqual([]);
 }
 
 /** The test runner sends its news with a timer of this length, which would hide a leak. */
