@@ -8,6 +8,8 @@ import { openWorkshop, type Workshop } from '../support/workshop.ts';
 
 /** Long: whatever ends the command much sooner was not a timer. */
 const ttlMs = 20_000;
+/** Every 250 ms the clocks are looked at; the rest is for a busy machine. */
+const soonMs = 2_000;
 
 test.concurrent('a machine that slept past the lease has no command soon after it wakes, and campaigns again', async () => {
   await using shop = await openWorkshop(ttlMs);
@@ -16,7 +18,7 @@ test.concurrent('a machine that slept past the lease has no command soon after i
   await until(async () => (await shop.commands(token)).length === 0, {
     describe: 'the command of the old term was killed',
   });
-  expect(shop.lastClaim({ token }) - wokeAt).toBeLessThan(ttlMs / 2);
+  expect(shop.lastClaim({ token }) - wokeAt).toBeLessThan(soonMs);
   await run.leads();
   expect(run.logged('deadline-passed')).toBe(true);
 });
@@ -27,7 +29,7 @@ test.concurrent('nor where the supervisor does not wake: the guard has the same 
   signal(await run.supervisor, 'SIGSTOP');
   const wokeAt = sleep(ttlMs);
   expect(await run.exit()).toBe(75);
-  expect(shop.lastClaim() - wokeAt).toBeLessThan(ttlMs / 2);
+  expect(shop.lastClaim() - wokeAt).toBeLessThan(soonMs);
   expect(run.logged('killed the command')).toBe(true);
 });
 

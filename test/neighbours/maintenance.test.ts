@@ -9,10 +9,10 @@ import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
 
 /** Attempts of full length from the first one on. */
-const waitMs = 1_000;
-const sizes = { ttlMs: 5_000, firstWaitMs: waitMs, maxWaitMs: waitMs };
-/** What a busy machine adds to a wait. */
-const noiseMs = 3_000;
+const waitMs = 2_500;
+const sizes = { ttlMs: 10_000, firstWaitMs: waitMs, maxWaitMs: waitMs };
+/** What a busy machine adds to a wait; less than another wait, which would be one standby after the other. */
+const noiseMs = 2_000;
 
 /** By whom maintenance is run: PostgreSQL knows no difference, but a leader may. */
 const runners = ['the leader’s own application', 'somebody else'] as const;
@@ -42,7 +42,7 @@ test('what is done CONCURRENTLY is held up for no longer than one wait an index,
     }
   }
   await expectUntouched(cluster, election, contenders);
-}, 60_000);
+}, 120_000);
 
 test('CREATE INDEX CONCURRENTLY does wait for the standbys’ attempts, so the bound above means something', async () => {
   await using election = await holdElection(sizes);
@@ -73,7 +73,7 @@ test('dead rows are gone one wait after they died, whoever vacuums', async () =>
     await gated();
   }
   await expectUntouched(cluster, election, contenders);
-}, 60_000);
+}, 120_000);
 
 test('a standby that waits in one statement, without end, holds both up for as long as it waits', async () => {
   await using election = await holdElection(sizes);

@@ -36,13 +36,20 @@ const others = ['14', '15', '16', '18'];
 /** What talks to the server: every statement of the protocol, and how sessions come and go. */
 const core = [
   'test/postgres',
+  'test/simulation/replay.test.ts',
+  'test/faults/drain.test.ts',
   'test/faults/fence.test.ts',
+  'test/faults/grants.test.ts',
   'test/faults/handover.test.ts',
+  'test/faults/late.test.ts',
+  'test/faults/lifecycle.test.ts',
+  'test/faults/partition.test.ts',
   'test/faults/replica.test.ts',
   'test/faults/restart.test.ts',
   'test/faults/sessions.test.ts',
   'test/faults/settings.test.ts',
   'test/faults/silence.test.ts',
+  'test/faults/warnings.test.ts',
   'test/guard/database.test.ts',
   'test/neighbours',
 ];
