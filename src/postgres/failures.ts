@@ -29,8 +29,7 @@ const failures: Readonly<Record<string, Failure>> = {
   '42883': missingSchema,
   '42501': {
     code: 'LOCKD_PRIVILEGE',
-    remedy:
-      'Grant the role usage of the schema, and what RUNBOOK.md lists for its tables and functions.',
+    remedy: 'Grant the role what `lockd migrate --print-grants ROLE` prints; RUNBOOK.md says more.',
   },
   '25006': {
     code: 'LOCKD_REPLICA',
