@@ -142,6 +142,14 @@ describe('rules that no type can check', () => {
     expect(await read('src/postgres/control.ts')).toMatch(/`listen /);
   });
 
+  test('no decision reads a clock that can be set: `Date` only tells people since when', async () => {
+    for (const file of (await sources()).filter((each) => /^(core|guard)\//.test(each))) {
+      const code = withoutComments(await read(`src/${file}`));
+      if (file === 'core/gate.ts') expect(code.match(/\bDate\b/g)).toHaveLength(1);
+      else expect(code, file).not.toMatch(/\bnew Date\b|\bDate\.now\b/);
+    }
+  });
+
   test('no migration drops a table whose oid is a lock class', async () => {
     for (const file of await readdir(`${root}migrations`)) {
       expect(await read(`migrations/${file}`)).not.toMatch(
