@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest';
-import { closestShave, gaps, judgeItems, longest, overlaps, shared } from './checker.ts';
+import {
+  closestShave,
+  gaps,
+  judgeItems,
+  longest,
+  longestSilence,
+  overlaps,
+  recoveryAfter,
+  shared,
+} from './checker.ts';
 import { Book, type Tenure } from './claim.ts';
 
 test('claims of one term after another do not overlap', () => {
@@ -28,6 +37,37 @@ test('one late claim long after its term is an overlap, however short', () => {
 test('two instances under one token are found', () => {
   expect(shared(claimed([1, 'a', 0, 50], [2, 'b', 60, 90]))).toEqual([]);
   expect(shared(claimed([1, 'a', 0, 50], [1, 'b', 60, 90]))).toMatchObject([{ token: 1n }]);
+});
+
+test('two commands of one instance may follow one another under a token, and not run at once', () => {
+  const [first, second, early] = [
+    [1, 'a', 0, 50, 11],
+    [1, 'a', 51, 90, 12],
+    [1, 'a', 50, 90, 12],
+  ] as const;
+  expect(shared(claimed(first, second))).toEqual([]);
+  expect(shared(claimed(second, first))).toEqual([]);
+  expect(shared(claimed(first, early))).toMatchObject([{ token: 1n }]);
+  expect(shared(claimed([1, 'a', 0, 90, 11], [1, 'a', 20, 30, 12]))).toHaveLength(1);
+});
+
+test('a recovery is over with the last gap, also when a longer one came before it', () => {
+  const all = [
+    { from: 100, to: 3100 },
+    { from: 3200, to: 5900 },
+  ];
+  expect(recoveryAfter(all, 3050)).toBe(2850);
+  expect(recoveryAfter([...all].reverse(), 3050)).toBe(2850);
+  expect(recoveryAfter(all, 6000)).toBe(0);
+  expect(recoveryAfter([], 3050)).toBeUndefined();
+});
+
+test('a silence is found within a term as well, and up to the end of the round', () => {
+  const tenures = claimed([1, 'a', 0, 100], [1, 'a', 400, 500], [2, 'b', 510, 600]);
+  expect(longestSilence(tenures, 50, 600)).toBe(300);
+  expect(longestSilence(tenures, 350, 600)).toBe(50);
+  expect(longestSilence(tenures, 450, 1000)).toBe(400);
+  expect(longestSilence([], 450, 1000)).toBe(550);
 });
 
 test('a gap lies before a term that began since, and nowhere else', () => {
@@ -82,13 +122,13 @@ test('an item that was passed over, and one under an old token, are found', () =
   expect(verdict).toMatchObject({ skipped: 1, outOfTurn: [4] });
 });
 
-type Stretch = readonly [token: number, label: string, from: number, to: number];
+type Stretch = readonly [token: number, label: string, from: number, to: number, pid?: number];
 
 function claimed(...stretches: readonly Stretch[]): Tenure[] {
   const book = new Book();
-  for (const [token, label, from, to] of stretches) {
+  for (const [token, label, from, to, pid = 1] of stretches) {
     for (let at = from; at <= to; at += 1) {
-      book.add({ kind: 'claim', at, token: String(token), label, pid: 1 });
+      book.add({ kind: 'claim', at, token: String(token), label, pid });
     }
   }
   return book.tenures();

@@ -1,4 +1,11 @@
-import { type Acknowledged, firstOf, lastOf, type Span, type Tenure } from './claim.ts';
+import {
+  type Acknowledged,
+  type Claimant,
+  firstOf,
+  lastOf,
+  type Span,
+  type Tenure,
+} from './claim.ts';
 
 /** A gate that opened while one of an earlier term was open, or before it was open for the last time. */
 export interface Overlap {
@@ -22,9 +29,19 @@ export function overlaps(tenures: readonly Tenure[]): Overlap[] {
   return found;
 }
 
-/** Tokens that two instances led under. */
+/** Tokens that two instances led under, or two processes of one at the same time. */
 export const shared = (tenures: readonly Tenure[]): Tenure[] =>
-  tenures.filter(({ labels }) => labels.size > 1);
+  tenures.filter(({ labels, claimants }) => labels.size > 1 || areBeside([...claimants.values()]));
+
+/** One command may follow another, but not begin before that one's last claim. */
+function areBeside(claimants: readonly Claimant[]): boolean {
+  let latest = Number.NEGATIVE_INFINITY;
+  for (const { from, to } of [...claimants].sort((a, b) => a.from - b.from)) {
+    if (from <= latest) return true;
+    latest = to;
+  }
+  return false;
+}
 
 /** The shortest time between the last claim of a term and the first one of the next. */
 export function closestShave(tenures: readonly Tenure[]): number {
@@ -53,6 +70,22 @@ export const longest = (spans: readonly Span[]): Span | undefined =>
     (best, span) => (best === undefined || lengthOf(span) > lengthOf(best) ? span : best),
     undefined,
   );
+
+/** Until the last gap was over: a longer one may have come before it. */
+export const recoveryAfter = (all: readonly Span[], from: number): number | undefined =>
+  all.length === 0 ? undefined : Math.max(0, ...all.map(({ to }) => to - from));
+
+/** The longest time in which nobody claimed to lead, whether or not the leader changed. */
+export function longestSilence(tenures: readonly Tenure[], since: number, until: number): number {
+  let longestMs = 0;
+  let heardAt = since;
+  const spans = tenures.flatMap((tenure) => tenure.spans).sort((a, b) => a.from - b.from);
+  for (const { from, to } of [...spans, { from: until, to: until }]) {
+    longestMs = Math.max(longestMs, Math.min(from, until) - heardAt);
+    heardAt = Math.max(heardAt, to);
+  }
+  return longestMs;
+}
 
 export const lengthOf = ({ from, to }: Span): number => to - from;
 

@@ -21,11 +21,19 @@ export interface Span {
   to: number;
 }
 
+/** One process, from its first claim under a token to its last. */
+export interface Claimant extends Span {
+  readonly label: string;
+  readonly pid: number;
+}
+
 /** All that was claimed under one token. */
 export interface Tenure {
   readonly token: bigint;
   /** One, unless something is very wrong. */
   readonly labels: Set<string>;
+  /** By label and pid. Several only where one command followed another. */
+  readonly claimants: Map<string, Claimant>;
   /** Of whoever claimed last. */
   pid: number;
   claims: number;
@@ -56,12 +64,23 @@ export class Book {
     }
     let tenure = this.#tenures.get(token);
     if (tenure === undefined) {
-      tenure = { token: BigInt(token), labels: new Set(), pid, claims: 0, spans: [] };
+      tenure = {
+        token: BigInt(token),
+        labels: new Set(),
+        claimants: new Map(),
+        pid,
+        claims: 0,
+        spans: [],
+      };
       this.#tenures.set(token, tenure);
     }
     tenure.labels.add(label);
     tenure.pid = pid;
     tenure.claims += 1;
+    const name = `${label}/${pid}`;
+    const claimant = tenure.claimants.get(name);
+    if (claimant === undefined) tenure.claimants.set(name, { label, pid, from: at, to: at });
+    else claimant.to = Math.max(claimant.to, at);
     extend(tenure.spans, at);
   }
 

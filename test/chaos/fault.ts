@@ -12,11 +12,19 @@ export type Cause =
   | 'promotion'
   | 'outage'
   | 'all restarted'
-  | 'standby only';
+  | 'standby only'
+  | 'frozen command';
+
+/** What a process may be silent for because the machine was busy with others. */
+const noiseMs = 250;
+
+/** The leader has no part in it: its term goes on. */
+export const mustStay = (cause: Cause): boolean =>
+  cause === 'standby only' || cause === 'frozen command';
 
 /**
  * How long until somebody leads again, in ms, from when the fault struck or, where nobody can lead
- * meanwhile, from when it was over.
+ * meanwhile, from when it was over. Where the leader must stay, how long it may be silent.
  */
 export function boundOf(cause: Cause, ttlMs: number): number {
   switch (cause) {
@@ -32,7 +40,9 @@ export function boundOf(cause: Cause, ttlMs: number): number {
     case 'all restarted':
       return ttlMs + 2_000; // with the start of all the processes
     case 'standby only':
-      return 0; // nobody stops to lead
+      return noiseMs;
+    case 'frozen command':
+      return Number.POSITIVE_INFINITY; // it is the command that claims to lead
   }
 }
 
@@ -54,8 +64,11 @@ export interface Fault {
   draw(luck: Luck, ttlMs: number): Details;
   /** Before the clock runs. */
   prepare?(stage: Stage, details: Details): Promise<void>;
-  /** Does it and, where it lasts, waits for its end. What is left of it the stage takes back. */
-  strike(stage: Stage, details: Details): Promise<Struck>;
+  /**
+   * Does it and, where it lasts, waits for its end. What is left of it the stage takes back.
+   * Undefined when there was nothing to hit.
+   */
+  strike(stage: Stage, details: Details): Promise<Struck | undefined>;
 }
 
 export const pick = <T>(luck: Luck, choices: readonly T[]): T =>
@@ -72,14 +85,16 @@ export const drawFor = (luck: Luck, ttlMs: number, least = 0.15, most = 2.2): De
   forMs: Math.round(ttlMs * luck.between(least, most)),
 });
 
-/** Whom it hits, and whether that one leads: known before anything is awaited. */
-export function chosen(
-  stage: Stage,
-  { who, number }: Details,
-): { readonly instance: Instance; readonly leads: boolean } {
+export interface Victim {
+  readonly instance: Instance;
+  readonly leads: boolean;
+}
+
+/** Whom it hits, known before anything is awaited. Undefined while nobody leads or it is down itself. */
+export function chosen(stage: Stage, { who, number }: Details): Victim | undefined {
   const { leader } = stage;
+  if (leader === undefined) return undefined;
   const others = stage.instances.filter((instance) => instance !== leader);
-  const standby = others[Number(number) % others.length] as Instance;
-  const instance = who === 'standby' || leader === undefined ? standby : leader;
-  return { instance, leads: instance === leader };
+  const instance = who === 'standby' ? others[Number(number) % others.length] : leader;
+  return instance?.isRunning === true ? { instance, leads: instance === leader } : undefined;
 }

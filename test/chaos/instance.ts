@@ -18,7 +18,7 @@ export interface InstanceSettings {
   /** Its own way to the database, which fails for it alone. */
   readonly proxy: FaultProxy;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** How long its command takes to end when it is asked to. */
+  /** How long its work goes on when it is asked to end. */
   readonly finishMs: number;
 }
 
@@ -67,7 +67,7 @@ export class Instance {
       return;
     }
     const options = { name, label, ttlMs, takeover, guard: kind === 'guarded' };
-    this.#process = startNode(host, [JSON.stringify(options)], { env });
+    this.#process = startNode(host, [JSON.stringify(options), `${finishMs}`], { env });
   }
 
   /** Its processes that a fault can single out. A command is known by its claims: see the stage. */

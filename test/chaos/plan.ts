@@ -10,14 +10,17 @@ export interface Planned {
 /**
  * One round of the plan that a seed stands for. Each is drawn by itself, so that it is the same
  * whatever the number of rounds. The first ones take every fault once, the others by weight.
+ *
+ * @param draw Above 1: what comes instead of a draw that found nothing to hit.
  */
 export function planned(
   seed: number,
   number: number,
   faults: readonly Fault[],
   ttlMs: number,
+  draw = 1,
 ): Planned {
-  const luck = new Luck(seed, `round ${number}`);
+  const luck = new Luck(seed, draw === 1 ? `round ${number}` : `round ${number}, draw ${draw}`);
   const fault = shuffled(seed, faults)[number - 1] ?? byWeight(luck, faults);
   return { number, fault, details: fault.draw(luck, ttlMs) };
 }

@@ -108,26 +108,28 @@ export class Stage implements AsyncDisposable {
     return rows.map(({ pid }) => Number(pid));
   }
 
-  /** As an administrator would. */
-  async terminate(pids: readonly number[]): Promise<void> {
-    await this.servers.query(
-      'select pg_terminate_backend(pid) from unnest($1::int[]) as its(pid)',
+  /** As an administrator would. Resolves with how many there were. */
+  async terminate(pids: readonly number[]): Promise<number> {
+    const rows = await this.servers.query(
+      'select from unnest($1::int[]) as its(pid) where pg_terminate_backend(pid)',
       [pids],
     );
+    return rows.length;
   }
 
-  async terminateAll(applicationNameLike: string): Promise<void> {
-    await this.servers.query(
+  async terminateAll(applicationNameLike: string): Promise<number> {
+    const rows = await this.servers.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where application_name like $1 and backend_type = 'client backend' and pid <> pg_backend_pid()`,
       [applicationNameLike],
     );
+    return rows.length;
   }
 
   /** SIGKILL to the backend of one of its sessions, after which the server starts all over. */
-  async killBackend(instance: Instance): Promise<void> {
+  async killBackend(instance: Instance): Promise<boolean> {
     const [pid] = await this.backends(instance);
-    if (pid === undefined) return;
+    if (pid === undefined) return false;
     signal(pid, 'SIGKILL');
     const isThere = 'select from pg_stat_activity where pid = $1';
     const isGone = () =>
@@ -136,6 +138,7 @@ export class Stage implements AsyncDisposable {
         () => true, // it answers nobody: it is starting over
       );
     await until(isGone);
+    return true;
   }
 
   /** Everybody's way leads to the server that is the primary now. */

@@ -10,7 +10,9 @@ export const stop: Fault = {
   weight: 3,
   draw: drawWho,
   async strike(stage, details) {
-    const { instance, leads } = chosen(stage, details);
+    const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
+    const { instance, leads } = victim;
     const cause: Cause = leads ? 'clean stop' : 'standby only';
     const from = now();
     instance.ask();
@@ -25,15 +27,18 @@ export const kill: Fault = {
   weight: 5,
   draw: (luck) => ({ ...drawWho(luck), role: Math.floor(luck.next() * 6) }),
   async strike(stage, details) {
-    const { instance, leads } = chosen(stage, details);
+    const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
+    const { instance, leads } = victim;
     const role = roleOf(instance, Number(details['role']));
     const pid = await stage.pid(instance, role);
+    if (pid === undefined) return undefined;
     const cause = leads ? await causeOf(instance, role) : 'standby only';
     const from = now();
-    if (pid !== undefined) signal(pid, 'SIGKILL');
+    signal(pid, 'SIGKILL');
     // A host outlives its witness, and `lockd run` a command of a term that is over.
     const isEnd = role !== 'witness' && role !== 'command';
-    if (isEnd && pid !== undefined) await ended(instance);
+    if (isEnd) await ended(instance);
     return { cause, from, whom: `${instance.label}'s ${role}` };
   },
 };
@@ -44,7 +49,9 @@ export const killMachine: Fault = {
   weight: 2,
   draw: drawWho,
   async strike(stage, details) {
-    const { instance, leads } = chosen(stage, details);
+    const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
+    const { instance, leads } = victim;
     const cause: Cause = leads ? 'silence' : 'standby only';
     const from = now();
     await instance.killAll();

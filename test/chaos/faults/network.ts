@@ -12,7 +12,9 @@ export const blackhole: Fault = {
     directions: pick(luck, ['both', 'to-server', 'to-client']),
   }),
   async strike(stage, details) {
-    const { instance, leads } = chosen(stage, details);
+    const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
+    const { instance, leads } = victim;
     const cause = leads ? 'silence' : 'standby only';
     const from = now();
     instance.proxy.blackhole(details['directions'] as 'both' | 'to-server' | 'to-client');
@@ -45,7 +47,9 @@ export const delay: Fault = {
     byMs: Math.round(ttlMs * luck.between(0.02, 1.1)),
   }),
   async strike(stage, details) {
-    const { instance, leads } = chosen(stage, details);
+    const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
+    const { instance, leads } = victim;
     const cause = leads ? 'silence' : 'standby only';
     const byMs = Number(details['byMs']);
     // Its last beat arrives this late, and so is waited for this much longer.
@@ -70,13 +74,18 @@ export const cut: Fault = {
     ...drawFor(luck, ttlMs, 0.1, 1.5),
   }),
   async strike(stage, details) {
-    const { instance, leads } = chosen(stage, details);
+    const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
+    const { instance, leads } = victim;
     const { side, isRefused, isOnlyLockd, forMs } = details;
     const isPrompt = side === 'both' && isRefused !== true;
     const from = now();
     if (isRefused === true) await instance.proxy.refuse();
+    let struck = 0;
     for (const connection of instance.proxy.connections) {
+      if (!connection.isOpen) continue;
       if (isOnlyLockd === true && !connection.applicationName?.startsWith('lockd:')) continue;
+      struck += 1;
       if (side === 'both') connection.cut();
       else if (side === 'server') connection.resetServerSide();
       else connection.resetClientSide();
@@ -85,6 +94,7 @@ export const cut: Fault = {
       await pause(Number(forMs));
       await instance.proxy.accept();
     }
+    if (struck === 0) return undefined;
     // Half a connection is found out at the end of the lease: by who holds it, or by the server.
     const cause = isPrompt ? 'lost session' : 'silence';
     return { cause: leads ? cause : 'standby only', from, whom: instance.label };

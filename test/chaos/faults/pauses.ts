@@ -1,6 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { now } from '../../support/story.ts';
-import { chosen, type Details, drawFor, drawWho, type Fault, pick, type Struck } from '../fault.ts';
+import {
+  type Cause,
+  chosen,
+  type Details,
+  drawFor,
+  drawWho,
+  type Fault,
+  pick,
+  type Struck,
+  type Victim,
+} from '../fault.ts';
 import type { Instance, Role } from '../instance.ts';
 import type { Stage } from '../stage.ts';
 import { roleOf } from './ends.ts';
@@ -16,6 +26,7 @@ export const freeze: Fault = {
   }),
   async strike(stage, details) {
     const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
     const role = roleOf(victim.instance, Number(details['role']));
     return frozen(stage, victim, role, () => pause(Number(details['forMs'])));
   },
@@ -26,8 +37,11 @@ export const block: Fault = {
   id: 'block',
   weight: 3,
   draw: (luck, ttlMs) => ({ ...drawWho(luck), ...drawFor(luck, ttlMs) }),
-  strike: (stage, details) =>
-    held(stage, chosen(stage, details), details, () => pause(Number(details['forMs']))),
+  async strike(stage, details) {
+    const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
+    return held(stage, victim, details, () => pause(Number(details['forMs'])));
+  },
 };
 
 /** Frozen or blocked, and its sessions are ended meanwhile: so the server gives its seat away at once. */
@@ -42,13 +56,14 @@ export const heldWithoutSession: Fault = {
   }),
   async strike(stage, details) {
     const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
     const { instance } = victim;
     const forMs = Number(details['forMs']);
-    let backAt: number | undefined;
+    let ending: Ending = { hasStruck: false };
     const meanwhile = async () => {
       const thawAt = now() + forMs;
       await pause(forMs / 10);
-      backAt = await endSessions(stage, instance, `${details['by']}`);
+      ending = await endSessions(stage, instance, `${details['by']}`);
       await pause(Math.max(0, thawAt - now()));
     };
     const role = instance.kind === 'run' ? 'supervisor' : 'host';
@@ -56,43 +71,45 @@ export const heldWithoutSession: Fault = {
       details['isBlocked'] === true
         ? await held(stage, victim, details, meanwhile)
         : await frozen(stage, victim, role, meanwhile);
-    if (victim.leads || backAt === undefined) return struck;
-    return { ...struck, cause: 'restart of the server', from: backAt };
+    if (struck === undefined || !ending.hasStruck) return undefined;
+    if (victim.leads || ending.backAt === undefined) return struck;
+    return { ...struck, cause: 'restart of the server', from: ending.backAt };
   },
 };
 
-/** Resolves with when the server was back, if everybody's sessions have ended. */
-async function endSessions(
-  stage: Stage,
-  instance: Instance,
-  by: string,
-): Promise<number | undefined> {
+interface Ending {
+  readonly hasStruck: boolean;
+  /** When the server was back, if everybody's sessions have ended. */
+  readonly backAt?: number;
+}
+
+async function endSessions(stage: Stage, instance: Instance, by: string): Promise<Ending> {
   switch (by) {
     case 'terminate':
-      await stage.terminate(await stage.backends(instance));
-      return undefined;
-    case 'reset':
+      return { hasStruck: (await stage.terminate(await stage.backends(instance))) > 0 };
+    case 'reset': {
+      const hasStruck = instance.proxy.connections.some(({ isOpen }) => isOpen);
       instance.proxy.resetServerSide();
-      return undefined;
-    case 'backend':
-      await stage.killBackend(instance);
+      return { hasStruck };
+    }
+    case 'backend': {
+      const hasStruck = await stage.killBackend(instance);
       await stage.servers.answers();
-      return now();
+      return { hasStruck, backAt: now() };
+    }
     default:
       await stage.servers.stop(by === 'crash' ? 'crash' : 'immediate');
       await stage.servers.start();
-      return now();
+      return { hasStruck: true, backAt: now() };
   }
 }
-
-type Victim = ReturnType<typeof chosen>;
 
 async function held(
   stage: Stage,
   victim: Victim,
   details: Details,
   meanwhile: () => Promise<void>,
-): Promise<Struck> {
+): Promise<Struck | undefined> {
   const { instance, leads } = victim;
   if (instance.kind === 'run') return frozen(stage, victim, 'supervisor', meanwhile);
   const cause = leads ? 'silence' : 'standby only';
@@ -108,16 +125,21 @@ async function frozen(
   { instance, leads }: Victim,
   role: Role,
   meanwhile: () => Promise<void>,
-): Promise<Struck> {
+): Promise<Struck | undefined> {
   const pid = await stage.pid(instance, role);
-  const isMissed = leads && role !== 'witness' && role !== 'command';
+  if (pid === undefined) return undefined;
   const from = now();
-  if (pid !== undefined) stage.freeze(pid);
+  stage.freeze(pid);
   await meanwhile();
-  if (pid !== undefined) stage.thaw(pid);
+  stage.thaw(pid);
   return {
-    cause: isMissed ? 'silence' : 'standby only',
+    cause: leads ? causeOf(role) : 'standby only',
     from,
     whom: `${instance.label}'s ${role}`,
   };
+}
+
+function causeOf(role: Role): Cause {
+  if (role === 'command') return 'frozen command';
+  return role === 'witness' ? 'standby only' : 'silence';
 }

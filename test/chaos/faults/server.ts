@@ -25,7 +25,7 @@ export const killBackend: Fault = {
   draw: () => ({}),
   async strike(stage) {
     const { leader } = stage;
-    if (leader !== undefined) await stage.killBackend(leader);
+    if (leader === undefined || !(await stage.killBackend(leader))) return undefined;
     await stage.servers.answers();
     return { cause: 'restart of the server', from: now(), whom: 'the server' };
   },
@@ -55,12 +55,15 @@ export const freezeBackend: Fault = {
     isSeat: luck.chance(0.7),
   }),
   async strike(stage, details) {
-    const { instance, leads } = chosen(stage, details);
+    const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
+    const { instance, leads } = victim;
     const pids = await stage.backends(instance);
     const pid = details['isSeat'] === true ? pids[0] : pids.at(-1);
-    if (pid !== undefined) stage.freeze(pid);
+    if (pid === undefined) return undefined;
+    stage.freeze(pid);
     await pause(Number(details['forMs']));
-    if (pid !== undefined) stage.thaw(pid);
+    stage.thaw(pid);
     // A standby's may be the one that the seat was granted to meanwhile.
     const whom = `a backend of ${instance.label}${leads ? '' : ', which stands by'}`;
     return { cause: 'outage', from: now(), whom };

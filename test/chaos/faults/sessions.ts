@@ -14,15 +14,19 @@ export const terminate: Fault = {
     which: pick(luck, ['seat', 'other', 'its', 'all', 'everybody']),
   }),
   async strike(stage, details) {
-    const { instance, leads } = chosen(stage, details);
+    const victim = chosen(stage, details);
+    if (victim === undefined) return undefined;
+    const { instance, leads } = victim;
     const { which } = details;
     const isHit = leads || which === 'all' || which === 'everybody';
     const from = now();
     const its = await stage.backends(instance);
-    if (which === 'seat') await stage.terminate(its.slice(0, 1));
-    else if (which === 'other') await stage.terminate(its.slice(-1));
-    else if (which === 'its') await stage.terminate(its);
-    else await stage.terminateAll(which === 'everybody' ? '%' : 'lockd:%');
+    let struck: number;
+    if (which === 'seat') struck = await stage.terminate(its.slice(0, 1));
+    else if (which === 'other') struck = await stage.terminate(its.slice(-1));
+    else if (which === 'its') struck = await stage.terminate(its);
+    else struck = await stage.terminateAll(which === 'everybody' ? '%' : 'lockd:%');
+    if (struck === 0) return undefined;
     return { cause: isHit ? 'lost session' : 'standby only', from, whom: instance.label };
   },
 };
@@ -34,11 +38,13 @@ export const noConnections: Fault = {
   draw: (luck, ttlMs) => ({ ...drawFor(luck, ttlMs, 0.3, 1.5), isAll: luck.chance(0.5) }),
   async strike(stage, { forMs, isAll }) {
     const { url } = stage.servers;
-    const { instance: leader } = chosen(stage, { who: 'leader', number: 0 });
+    const { leader } = stage;
+    if (leader === undefined) return undefined;
     const whose = isAll === true ? 'lockd:%' : `lockd:%:${leader.label}`;
     // One of ours is there before: once there are no connections, nobody could be terminated.
     const [admin] = (await connect(url, 1)) as [pg.Client];
     const fillers: pg.Client[] = [];
+    let struck = 0;
     try {
       // Whoever is ended leaves a place that it may be back in before we are.
       const isShut = async (): Promise<boolean> => {
@@ -47,6 +53,7 @@ export const noConnections: Fault = {
           'select pg_terminate_backend(pid) from pg_stat_activity where application_name like $1',
           [whose],
         );
+        struck += rowCount ?? 0;
         return rowCount === 0;
       };
       await until(isShut, { timeoutMs: 30_000 });
@@ -54,6 +61,7 @@ export const noConnections: Fault = {
     } finally {
       await Promise.all([admin, ...fillers].map((client) => client.end().catch(() => {})));
     }
+    if (struck === 0) return undefined;
     return { cause: 'outage', from: now(), whom: isAll === true ? 'everybody' : leader.label };
   },
 };

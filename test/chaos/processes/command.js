@@ -8,6 +8,7 @@ const finishMs = Number(process.argv[2]);
 // Since it was started: how long a command takes to load is no matter of who started it.
 say('claim', now() - process.uptime() * 1e3, token);
 setInterval(() => say('claim', now(), token), 3);
+process.once('exit', () => say('claim', now(), token)); // up to the very end
 process.once('SIGTERM', () => setTimeout(() => process.exit(), finishMs));
 await workOnItems({
   term: () => ({ name, token }),

@@ -1,5 +1,7 @@
-// A host that embeds the library: claims to lead whenever its gate is open, and works on items then.
+// A host that embeds the library: claims to lead whenever its gate is open and as long as it drains,
+// and works on items then.
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { assertFence, SingletonLockController } from '../../../dist/index.js';
 import { now, say } from './claims.js';
 import { workOnItems } from './items.js';
@@ -14,13 +16,45 @@ const lock = new SingletonLockController({
   logger: { debug: () => {}, info: told('info'), warn: told('warn'), error: told('error') },
 });
 
+/** The work of a term that has not settled, and until when its lease was known to last. */
+let work;
+
 function claim() {
   const at = now();
-  if (lock.isActive()) say('claim', at, lock.term.token);
+  const { term } = lock;
+  if (term !== undefined) {
+    if (work?.term === term) work.until = at + term.validForMs();
+    say('claim', at, term.token);
+  } else if (work !== undefined && at < work.until) {
+    // What it does beyond the lease is not promised to be alone.
+    say('claim', at, work.term.token);
+  }
+}
+
+const finishMs = Number(process.argv[3]);
+let item = Promise.resolve();
+
+/** Takes a while to heed its signal: nobody else may lead before it has settled. */
+async function workOn(term) {
+  work = { term, until: 0 };
+  await new Promise((resolve) => term.signal.addEventListener('abort', resolve));
+  await pause(finishMs);
+  await item;
+  claim();
+  work = undefined;
+}
+
+function trackItem(promise) {
+  if (!lock.isActive()) return promise;
+  item = promise.catch(() => {});
+  return lock.track(promise);
 }
 
 setInterval(claim, 3);
-lock.on('active', claim);
+lock.on('active', (term) => {
+  if (!term.signal.aborted) lock.track(workOn(term));
+  claim();
+});
 process.once('SIGTERM', () => lock.stop().then(() => process.exit()));
 createInterface({ input: process.stdin })
   .on('line', (blockMs) => block(Number(blockMs)))
@@ -51,5 +85,5 @@ await lock.start();
 await workOnItems({
   term: () => (now() < (last?.until ?? 0) ? last.term : undefined),
   fence: assertFence,
-  track: (work) => (lock.isActive() ? lock.track(work) : work),
+  track: trackItem,
 });
