@@ -45,6 +45,15 @@ test.each([undefined, null, 'telegram-bot'])('options that are no object are ref
   );
 });
 
+test('an address that is empty is refused: a deployment may have lost its own', () => {
+  expect(create({ connectionString: '' })).toThrow(
+    expect.objectContaining({
+      code: 'LOCKD_INVALID_OPTION',
+      message: expect.stringContaining('PG*'),
+    }),
+  );
+});
+
 test('every option there is is accepted', () => {
   const options: Required<SingletonLockOptions> = {
     name: 'bot',

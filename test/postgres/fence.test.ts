@@ -166,6 +166,14 @@ test('a transaction that collides with another one is told to begin again, not t
   await assertFence(work.client, { name, token });
 });
 
+test('where there is no term there is nothing to fence: nothing is asked', async () => {
+  const client = { query: () => Promise.reject(new Error('must not be asked')) };
+  await expect(assertFence(client, undefined)).rejects.toMatchObject({
+    code: 'LOCKD_STALE_TOKEN',
+    message: expect.stringContaining('does not lead'),
+  });
+});
+
 test('a pool is refused: what follows may go to another client', async () => {
   const { name, token } = await leading('read committed');
   const pool = new pg.Pool({ connectionString: lockd.url });

@@ -42,6 +42,10 @@ describe('several hosts are taken as libpq takes them', () => {
     expect(describeDatabase({ connectionString })).toBe(
       'database "db" of user "bot" at one:1 or two:2',
     );
+    const sockets = 'postgres://bot@/db?host=/run/a,/run/b';
+    expect(describeDatabase({ connectionString: sockets })).toBe(
+      'database "db" of user "bot" at /run/a, port 5432 or /run/b, port 5432',
+    );
   });
 });
 

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { SingletonLockController } from '../../src/index.ts';
 import { assertFence } from '../../src/postgres/fence.ts';
-import { migrate } from '../../src/postgres/migrate.ts';
+import { migrate, readMissing } from '../../src/postgres/migrate.ts';
 import { readMigrations, shippedMigrations } from '../../src/postgres/migrations.ts';
 import { createDatabase, query } from '../support/database.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -25,6 +25,20 @@ describe('a migration', () => {
     expect(rows).toEqual((await files()).map((file, index) => ({ version: index + 1, file })));
     expect(await migrate(options)).toEqual({ applied: [] });
     await expectNoSessions(database.url);
+  });
+
+  test('that is only read about changes nothing, and its script is one transaction', async () => {
+    await using database = await createDatabase();
+    const options = { connectionString: database.url };
+    const missing = await readMissing(options);
+    expect(missing.files).toEqual(await files());
+    expect(missing.script).toMatch(/^begin .*commit;$/s);
+    expect(await query(database.url, `select to_regnamespace('lockd') as there`)).toEqual([
+      { there: null },
+    ]);
+    await query(database.url, missing.script);
+    expect(await readMissing(options)).toEqual({ files: [], script: '' });
+    expect(await migrate(options)).toEqual({ applied: [] });
   });
 
   test('is all or nothing', async () => {

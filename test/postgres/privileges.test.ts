@@ -42,6 +42,12 @@ test('the runbook shows what is printed', async () => {
   expect(runbook).toContain(`\`\`\`sql\n${grantScript('bot')}\n\`\`\``);
 });
 
+test('nothing is printed for what is no role', () => {
+  for (const role of ['', 'x'.repeat(64), 'b\u0007t']) {
+    expect(() => grantScript(role)).toThrow(/Expected a role of 1 to 63 bytes/);
+  }
+});
+
 test('a role with what is printed leads, hands over and fences', async () => {
   await withRole(grantScript, async (connectionString) => {
     await using first = new SingletonLockController({ name: 'led', connectionString });

@@ -195,6 +195,26 @@ describe('a control session', () => {
     await until(async () => (await presence(who))[0]?.is_present === false);
   });
 
+  test('of a witness registers nobody and listens to nothing, and testifies', async () => {
+    const { openSeat, who, store } = setup();
+    const seat = await openSeat();
+    await seat.attempt(100);
+    const taken = await seat.takeover(vacant);
+    const token = taken.outcome === 'taken' ? taken.token : 0n;
+    const hooks = { lost: vi.fn(), notice: vi.fn() };
+    const signal = new AbortController().signal;
+    const ofWitness = postgresStore({ connectionString: database.url }, { isWitness: true });
+    const witness = await ofWitness.openControl(who, { hooks, signal, timeoutMs: 5_000 });
+    expect(await presence(who)).toEqual([]);
+    expect(await witness.testify(token, 'testimony', 'its process died')).toBe(true);
+    expect(await seat.readLease()).toMatchObject({ token, isEnded: true });
+    expect(hooks.notice).not.toHaveBeenCalled();
+    await witness.close();
+    seat.destroy();
+    expect(await store.probe(5_000)).toBe('accepting');
+    await expectNoSessions(database.url);
+  });
+
   test('that nobody wants any more while it registers is not left open', async () => {
     const { openControl, signal } = setup();
     const blocker = new pg.Client({ connectionString: writable() });
