@@ -44,6 +44,7 @@ export class SingletonLockController
   readonly #delivery: Delivery<ControllerEvents>;
   readonly #gate: Gate;
   #run: Run | undefined;
+  #stops = 0;
 
   constructor(settled: Settled, parts: ControllerParts) {
     super();
@@ -150,7 +151,7 @@ export class SingletonLockController
    */
   start(): Promise<void> {
     const run = this.#run;
-    if (run?.stopped !== undefined) return run.stopped.then(() => this.start());
+    if (run?.stopped !== undefined) return this.#startAfter(run.stopped);
     if (run !== undefined) return run.started;
     const begun = beginRun();
     this.#run = begun;
@@ -165,11 +166,20 @@ export class SingletonLockController
    * first call.
    */
   stop({ force = false }: LeaveOptions = {}): Promise<void> {
+    this.#stops += 1;
     const run = this.#run;
     if (run === undefined) return Promise.resolve();
     this.#runtime.dispatch({ is: 'stop', isForced: force });
     run.stopped ??= this.#end(run);
     return run.stopped;
+  }
+
+  /** The last word counts: a start that waits for an earlier stop gives way to a later one. */
+  async #startAfter(stopped: Promise<void>): Promise<void> {
+    const stops = this.#stops;
+    await stopped;
+    if (this.#stops !== stops) throw this.#stoppedEarly();
+    await this.start();
   }
 
   /** Leaves on purpose and campaigns again after a pause, so that whoever waits has the seat. */

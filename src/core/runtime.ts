@@ -33,6 +33,8 @@ export interface Witness {
   stop(): Promise<void>;
   /** `until` on the monotonic clock, which all processes of a machine share. */
   vouch(token: bigint, until: number): void;
+  /** Drops its session and makes a new one, as `Control` does: the server is going away. */
+  reconnect(): void;
 }
 
 export interface RuntimeOptions {
@@ -160,6 +162,7 @@ export class Runtime {
         break;
       case 'reconnect-control':
         control.reconnect();
+        witness?.reconnect();
         break;
       case 'left':
         host.left(effect);

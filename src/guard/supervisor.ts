@@ -78,6 +78,7 @@ class Supervisor {
       witness: {
         start: async () => {},
         stop: async () => {},
+        reconnect: () => {}, // the guard's one session is told by the control
         vouch: (token, until) => {
           this.#until = onBothClocks(until);
           channel.send({ is: 'vouch', token: String(token), until });

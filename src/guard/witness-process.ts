@@ -23,6 +23,9 @@ export class WitnessProcess {
       case 'vouch':
         this.#term = { token: BigInt(message.token), until: message.until };
         break;
+      case 'reconnect':
+        this.#begun?.link.reconnect();
+        break;
       case 'password':
         this.#password.answered(message.password);
         break;

@@ -18,6 +18,7 @@ export type ToWitness =
     }
   | { readonly is: 'vouch'; readonly token: string; readonly until: number }
   | { readonly is: 'password'; readonly password: string | undefined }
+  | { readonly is: 'reconnect' }
   /** Stopped in order: there is nothing to testify. */
   | { readonly is: 'bye' };
 
@@ -88,6 +89,9 @@ export function witnessProcess(
     },
     vouch(token, until) {
       if (child !== undefined) tell(child, { is: 'vouch', token: String(token), until });
+    },
+    reconnect() {
+      if (child !== undefined) tell(child, { is: 'reconnect' });
     },
     async stop() {
       const stopped = child;

@@ -250,6 +250,7 @@ describe('while its guard starts', () => {
         order.push('started');
       },
       stop: async () => void order.push('stopped'),
+      reconnect: () => {},
     };
     return { one: add({}, { witness }), begun, order };
   }

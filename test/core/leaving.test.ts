@@ -64,6 +64,33 @@ describe('a leader that leaves on purpose', () => {
     await one[Symbol.asyncDispose]();
   });
 
+  test('after a start that waits for an earlier one has the last word', async () => {
+    const { clock, one } = await pair();
+    const work = deferred();
+    void one.track(work.promise);
+    const stopped = one.stop();
+    const restarted = expect(one.start()).rejects.toMatchObject({ code: 'LOCKD_STOPPED' });
+    expect(one.stop()).toBe(stopped);
+    work.resolve();
+    await stopped;
+    await restarted;
+    await clock.advance(20 * ttlMs);
+    expect(one.state).toBe('stopped');
+  });
+
+  test('and a start after that starts', async () => {
+    const { clock, one, two } = await pair();
+    const stops = [one.stop(), one.start().catch(() => {}), one.stop()];
+    const started = one.start();
+    await clock.advance(1_000);
+    await Promise.all(stops);
+    await two.stop();
+    await clock.advance(1_000);
+    await started;
+    await clock.advance(1_000);
+    expect(one.isActive()).toBe(true);
+  });
+
   test('keeps the seat through a drain without end, however long others wait', async () => {
     const { clock, one, two } = await pair();
     void one.track(new Promise(() => {}));
@@ -138,7 +165,7 @@ test('after a forced stop a new run is stopped only when its own work has finish
   const begun = deferred();
   const begins = [Promise.resolve(), begun.promise];
   const start = async (): Promise<void> => begins.shift();
-  const witness = { start, stop: async () => {}, vouch: () => {} };
+  const witness = { start, stop: async () => {}, vouch: () => {}, reconnect: () => {} };
   const one = add({ drainTimeoutMs: 100 }, { witness });
   await one.start();
   const stuck = deferred();

@@ -100,6 +100,7 @@ test('a guard hears until when each beat may be trusted, before the gate opens',
     vouch: (token: bigint, until: number) => heard.push([token, until - clock.mono()]),
     start: async () => {},
     stop: async () => {},
+    reconnect: () => {},
   };
   const one = add({}, { witness });
   one.on('active', () => heard.push('active'));

@@ -20,6 +20,7 @@ export function plot(phases) {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="11">`,
+    '<title>What was counted while leaders changed, and at rest</title>',
     `<rect width="100%" height="100%" fill="white"/>`,
     ...body,
     '</svg>\n',

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { startTestCluster } from '../support/cluster.ts';
+import { query } from '../support/database.ts';
 import { type Contender, type Election, holdElection } from '../support/election.ts';
 import { now } from '../support/story.ts';
 import { until } from '../support/wait.ts';
@@ -74,6 +75,25 @@ test('a server that shuts down smartly is not held up, and led again after its s
   await cluster.start();
   await until(() => [old, next, third].some(({ controller }) => controller.isActive()));
 });
+
+test('nor is it by the witnesses of those who lead and wait', async () => {
+  await using cluster = await startTestCluster();
+  await using election = await holdElection({ ttlMs: 2_000 }, cluster.url());
+  const old = await election.host('old', { guard: true });
+  await old.next('active');
+  const next = await election.host('next', { guard: true });
+  const sessions = async () =>
+    (
+      await query(
+        cluster.url(),
+        `select from pg_stat_activity where application_name like 'lockd:%'`,
+      )
+    ).length;
+  await until(async () => (await sessions()) === 6, { describe: 'both witnesses are connected' });
+  await cluster.stop('smart');
+  await cluster.start();
+  await until(() => old.of('active').length + next.of('active').length > 1, { timeoutMs: 15_000 });
+}, 60_000);
 
 test('a standby that lost its seat session during a smart shutdown does not hold it up either', async () => {
   await using cluster = await startTestCluster();

@@ -113,10 +113,6 @@ export function strike(act: Act, scene: Scene): Struck {
       return { boundMs: backMs(hosts), isDrained: true, heal: () => {} };
     case 'server shutdown':
       server.shutDownSmartly();
-      // The session of a guard stays: nothing tells it to go. An operator has to end it.
-      for (const backend of [...server.backends]) {
-        if (backend.purpose === 'witness') backend.end('terminated');
-      }
       return { boundMs: shutdownMs(scene), isDrained: true, heal: () => {} };
     case 'promotion':
       server.promote(0, downMs);

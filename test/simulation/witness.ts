@@ -56,6 +56,10 @@ export class SimulatedWitness implements Witness {
     });
   }
 
+  reconnect(): void {
+    this.#pipe(() => this.#link.reconnect());
+  }
+
   async stop(): Promise<void> {
     this.#pipe(() => {
       this.#term = undefined;
