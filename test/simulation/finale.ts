@@ -48,8 +48,6 @@ export async function playFinale(ensemble: Ensemble, cues: readonly Cue[]): Prom
     }
     tally.count('finale', is);
     await perform(ensemble, is, leader, token);
-    // Not in the midst of a stop: one that follows would join it, and the start in between would stand.
-    await settle(ensemble, 0);
   }
 }
 

@@ -226,7 +226,7 @@ export const coreMutants: readonly Mutant[] = [
   },
   {
     name: 'what is taken after a stop is kept',
-    breaks: ['a stop ends'],
+    breaks: ['a stop ends', 'in time'],
     file: machine('tenure'),
     from: "if (!state.isWanted) return giveBack(state, { token, trusted, reason: 'stopped' }, now, rules);",
     to: '',
