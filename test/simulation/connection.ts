@@ -33,12 +33,12 @@ export interface Place {
 const broken = (reason: string): LockdError =>
   new LockdError('LOCKD_CONNECTION', reason, { isRetryable: true });
 
-/** The client's end of a connection: one question at a time (marks queue), cut rather than repaired. */
+/** The client's end of a connection: one question at a time, cut rather than repaired. */
 export class Connection {
   readonly #place: Place;
   readonly #link: Link<Request, Message>;
   readonly #hooks: ConnectionHooks;
-  #asked: Asked[] = [];
+  #asked: Asked | undefined;
   #over: LockdError | undefined;
   backend = 0;
 
@@ -61,11 +61,9 @@ export class Connection {
 
   ask(request: Request): Promise<unknown> {
     if (this.#over !== undefined) return Promise.reject(this.#over);
-    if (this.#asked.length > 0 && request.ask !== 'testify') {
-      throw new Error(`asked ${request.ask} before the last answer`);
-    }
+    if (this.#asked !== undefined) throw new Error(`asked ${request.ask} before the last answer`);
     return new Promise((resolve, reject) => {
-      this.#asked.push({ resolve, reject });
+      this.#asked = { resolve, reject };
       this.#link.ask(request);
     });
   }
@@ -93,7 +91,8 @@ export class Connection {
       this.#hooks.notice?.(message.notice);
       return;
     }
-    const asked = this.#asked.shift();
+    const asked = this.#asked;
+    this.#asked = undefined;
     if (message.is === 'answer') asked?.resolve(message.value);
     else asked?.reject(message.error);
   }
@@ -108,6 +107,8 @@ export class Connection {
     this.#over = error;
     this.#place.process.sockets.delete(this);
     this.#hooks.over?.();
-    for (const { reject } of this.#asked.splice(0)) reject(error);
+    const asked = this.#asked;
+    this.#asked = undefined;
+    asked?.reject(error);
   }
 }

@@ -84,19 +84,6 @@ export class Life {
     return this.process.isRunning;
   }
 
-  /** Leads or waits, with every session that it wants. */
-  get isReady(): boolean {
-    const { seats, controls } = this.store.open;
-    const { state } = this.controller;
-    return (
-      this.process.isListening &&
-      (state === 'active' || state === 'passive') &&
-      seats.size === 1 &&
-      controls.size === 1 &&
-      this.witness?.isWaiting !== false
-    );
-  }
-
   start(): void {
     // Rejects with what stopped it; that is what was wanted.
     this.process.deliver(() => void this.controller.start().catch(() => {}));
@@ -131,8 +118,6 @@ export class Host {
   readonly machine: Machine;
   readonly #surroundings: Surroundings;
   #lives = 0;
-  /** Its work begins no more transactions: a takeover waits for them, however long they last. */
-  isCalm = false;
   life: Life;
 
   constructor(name: string, plan: HostPlan, surroundings: Surroundings) {

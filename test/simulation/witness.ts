@@ -17,8 +17,6 @@ export class SimulatedWitness implements Witness {
   readonly #world: World;
   readonly #clock: Clock;
   readonly #link: ControlLink;
-  readonly #store: SimulatedStore;
-  #left: Promise<void> = Promise.resolve();
   #term: { readonly token: bigint; readonly until: number } | undefined;
 
   constructor(world: World, host: Place, settled: Settled) {
@@ -28,11 +26,12 @@ export class SimulatedWitness implements Witness {
     this.#clock = clock;
     const luck = world.luck(`${this.process.name} network`);
     const jitter = world.luck(`${this.process.name} jitter`);
-    const place = { ...host, process: this.process, clock, luck };
-    this.#store = new SimulatedStore(place, { isWitness: true });
     this.#link = new ControlLink({
       ...settled.rules,
-      store: this.#store,
+      store: new SimulatedStore(
+        { ...host, process: this.process, clock, luck },
+        { isWitness: true },
+      ),
       candidate: settled.candidate,
       clock,
       random: () => jitter.next(),
@@ -40,14 +39,8 @@ export class SimulatedWitness implements Witness {
     });
   }
 
-  /** Has nothing left to do, or is there to testify. */
-  get isWaiting(): boolean {
-    return !this.process.isAlive || this.#store.open.controls.size === 1;
-  }
-
   async start(): Promise<void> {
-    // Also right after a stop: the next one begins when the last one has left.
-    this.#pipe(() => void this.#left.then(() => this.#link.start(() => {})));
+    this.process.deliver(() => this.#link.start(() => {}));
   }
 
   vouch(token: bigint, until: number): void {
@@ -63,7 +56,7 @@ export class SimulatedWitness implements Witness {
   async stop(): Promise<void> {
     this.#pipe(() => {
       this.#term = undefined;
-      this.#left = this.#link.stop();
+      void this.#link.stop();
     });
   }
 

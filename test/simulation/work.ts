@@ -57,8 +57,7 @@ export class Work {
     const again = (): void => {
       if (term.signal.aborted) return;
       void next();
-      const writes = this.#luck.chance(0.3) && !this.#life.host.isCalm;
-      if (writes) void this.#write(term.token);
+      if (this.#luck.chance(0.3)) void this.#write(term.token);
       this.#clock.setTimer(this.#clock.mono() + this.#luck.between(400, 3_500), again);
     };
     again();
