@@ -135,12 +135,6 @@ export const coreMutants: readonly Mutant[] = [
     to: "delivery.send('passive', term, reason);\n    term.end(new LockdError(",
   },
   {
-    name: 'what is taken after a stop is kept',
-    file: machine('tenure'),
-    from: "if (!state.isWanted) return giveBack(state, { token, trusted, reason: 'stopped' }, now, rules);",
-    to: '',
-  },
-  {
     name: 'the watcher is started twice',
     file: 'src/core/controller.ts',
     from: 'if (run !== undefined) return run.started;',
