@@ -44,13 +44,14 @@ export class SingletonLockController
   readonly #delivery: Delivery<ControllerEvents>;
   readonly #gate: Gate;
   #run: Run | undefined;
+  /** How often stop() was called: a start that waits compares it. */
   #stops = 0;
 
   constructor(settled: Settled, parts: ControllerParts) {
     super();
     this.setMaxListeners(0); // every wait for a term listens
     this.#settled = settled;
-    const { candidate, rules, clock, random, logger, noticeIntervalMs } = settled;
+    const { candidate, rules, logger, noticeIntervalMs } = settled;
     this.#parts = parts;
     this.name = candidate.name;
     this.instance = candidate.instance;
@@ -75,14 +76,7 @@ export class SingletonLockController
     });
     this.#control =
       parts.control ??
-      new ControlLink({
-        ...rules,
-        store: parts.store,
-        candidate,
-        clock,
-        random,
-        logger: this.#logger,
-      });
+      new ControlLink({ ...rules, ...settled, store: parts.store, logger: this.#logger });
     this.#runtime = new Runtime({
       ...this.#settled,
       store: parts.store,

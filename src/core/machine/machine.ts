@@ -37,7 +37,16 @@
 import type { Instant } from '../clock.ts';
 import { isLockdError, LockdError } from '../errors.ts';
 import { attempted, bidAnswered, campaign, noticed, read, wait, wasRead } from './campaign.ts';
-import { connect, coolFor, finish, first, retreat, settled, stay } from './moves.ts';
+import {
+  connect,
+  coolFor,
+  finish,
+  first,
+  reconnectControl,
+  retreat,
+  settled,
+  stay,
+} from './moves.ts';
 import type { Call, Event, Moment, SeatEvent, State, Transition } from './protocol.ts';
 import type { Rules } from './rules.ts';
 import {
@@ -236,7 +245,7 @@ function makeWay(state: State, now: Moment, rules: Rules): Transition {
       return first(
         [
           { do: 'log', level: 'info', message: 'made way for the server shutting down' },
-          { do: 'reconnect-control' },
+          reconnectControl,
         ],
         settled(coolFor({ ...state, failures: state.failures + 1 }, now, rules.reconnectMaxMs)),
       );

@@ -44,7 +44,7 @@ export const coolFor = (state: State, now: Moment, waitMs: number): Transition =
     { do: 'destroy-seat' },
   );
 
-const reconnectControl: Effect = { do: 'reconnect-control' };
+export const reconnectControl: Effect = { do: 'reconnect-control' };
 
 /** The session could not be had or broke while nobody led through it. */
 export function retreat(state: State, error: unknown, now: Moment, rules: Rules): Transition {

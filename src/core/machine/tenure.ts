@@ -1,6 +1,15 @@
 /** ACTIVE and its end: beats, leaving, losing, draining, giving the seat back. */
 import type { Instant } from '../clock.ts';
-import { callFor, connect, coolFor, finish, first, stay, withoutSeat } from './moves.ts';
+import {
+  callFor,
+  connect,
+  coolFor,
+  finish,
+  first,
+  reconnectControl,
+  stay,
+  withoutSeat,
+} from './moves.ts';
 import type { Call, Effect, EndReason, Moment, Phase, State, Transition } from './protocol.ts';
 import type { Rules } from './rules.ts';
 
@@ -207,7 +216,6 @@ function giveUpIfForced(state: State, phase: Draining): Transition {
 }
 
 const halt: Effect = { do: 'halt' };
-const reconnectControl: Effect = { do: 'reconnect-control' };
 
 /** All work in flight has finished; only now may anybody be told that this term is over. */
 export function drained(state: State, now: Moment, rules: Rules): Transition {
