@@ -33,12 +33,12 @@ export interface Place {
 const broken = (reason: string): LockdError =>
   new LockdError('LOCKD_CONNECTION', reason, { isRetryable: true });
 
-/** The client's end of a connection: one question at a time, cut rather than repaired. */
+/** The client's end of a connection: one question at a time (marks queue), cut rather than repaired. */
 export class Connection {
   readonly #place: Place;
   readonly #link: Link<Request, Message>;
   readonly #hooks: ConnectionHooks;
-  #asked: Asked | undefined;
+  #asked: Asked[] = [];
   #over: LockdError | undefined;
   backend = 0;
 
@@ -51,8 +51,8 @@ export class Connection {
       hear: (message) => process.deliver(() => this.#hear(message)),
       closed: (reason) => process.deliver(() => this.#end(broken(reason))),
     };
-    process.sockets.add(this);
     server.listen(this.#link);
+    process.opened(this);
   }
 
   async connect(purpose: Purpose, who: Candidate): Promise<void> {
@@ -61,9 +61,11 @@ export class Connection {
 
   ask(request: Request): Promise<unknown> {
     if (this.#over !== undefined) return Promise.reject(this.#over);
-    if (this.#asked !== undefined) throw new Error(`asked ${request.ask} before the last answer`);
+    if (this.#asked.length > 0 && request.ask !== 'testify') {
+      throw new Error(`asked ${request.ask} before the last answer`);
+    }
     return new Promise((resolve, reject) => {
-      this.#asked = { resolve, reject };
+      this.#asked.push({ resolve, reject });
       this.#link.ask(request);
     });
   }
@@ -91,8 +93,7 @@ export class Connection {
       this.#hooks.notice?.(message.notice);
       return;
     }
-    const asked = this.#asked;
-    this.#asked = undefined;
+    const asked = this.#asked.shift();
     if (message.is === 'answer') asked?.resolve(message.value);
     else asked?.reject(message.error);
   }
@@ -105,10 +106,8 @@ export class Connection {
 
   #finish(error: LockdError): void {
     this.#over = error;
-    this.#place.process.sockets.delete(this);
+    this.#place.process.closed(this);
     this.#hooks.over?.();
-    const asked = this.#asked;
-    this.#asked = undefined;
-    asked?.reject(error);
+    for (const { reject } of this.#asked.splice(0)) reject(error);
   }
 }

@@ -55,6 +55,8 @@ export class Database {
   #stalledUntil = 0;
   #incarnation = 0;
   #timeline = 1;
+  #system = 7;
+  #lockClass = 16_385;
 
   constructor(world: World, luck: Luck, flushMs: number) {
     this.#world = world;
@@ -68,7 +70,7 @@ export class Database {
 
   get history(): History {
     const timeline = this.#timeline.toString(16).padStart(8, '0');
-    return { timeline, systemIdentifier: '7', lockClass: 16_385 };
+    return { timeline, systemIdentifier: String(this.#system), lockClass: this.#lockClass };
   }
 
   /** Whoever writes holds the lease row's lock, so there is one commit at a time. */
@@ -122,10 +124,30 @@ export class Database {
   /** A standby that was behind by `lagMs` goes on instead, on a timeline of its own. */
   promote(lagMs: number): number {
     const until = this.#world.now - lagMs;
-    const kept = this.#log.filter(({ at }, index) => index === 0 || at <= until);
+    this.#timeline += 1;
+    return this.#goBackTo(({ at }) => at <= until);
+  }
+
+  /** A dump is put back, into another cluster or into tables made anew. */
+  restore(lagMs: number, into: 'other-cluster' | 'other-tables'): number {
+    const until = this.#world.now - lagMs;
+    if (into === 'other-cluster') this.#system += 1;
+    else this.#lockClass += 1;
+    // One from before the first term has no record that could differ: nobody can tell, nor promises.
+    const { at: firstAt = 0 } = this.#log.find(({ tables }) => tables.lease.token > 0n) ?? {};
+    return this.#goBackTo(({ at }) => at <= Math.max(until, firstAt));
+  }
+
+  /** As it was before the current term: what was lost is known only to those who have seen it. */
+  rewind(): number {
+    const { token } = this.tables.lease;
+    return this.#goBackTo(({ tables }) => tables.lease.token < token);
+  }
+
+  #goBackTo(isKept: (commit: Commit) => boolean): number {
+    const kept = this.#log.filter((commit, index) => index === 0 || isKept(commit));
     const lost = this.#log.length - kept.length;
     this.#begin(kept);
-    this.#timeline += 1;
     return lost;
   }
 

@@ -60,11 +60,11 @@ export class Storm {
         : who === 'leader'
           ? leader()?.host
           : hosts.find(({ name }) => name === place);
-    tally.count('fault', what.is);
-    this.#happen(what, host ?? (hosts[0] as Host));
+    if (this.#happens(what, host ?? (hosts[0] as Host))) tally.count('fault', what.is);
   }
 
-  #happen(what: What, host: Host): void {
+  /** False when there was nothing for it to strike. */
+  #happens(what: What, host: Host): boolean {
     const { world, network, server } = this.#stage;
     const tell = (text: string): void => world.tell(host.name, () => text);
     const { life, machine } = host;
@@ -72,13 +72,13 @@ export class Storm {
       case 'freeze':
         tell(`is frozen for ${this.#ms(what.for)} ms`);
         life.process.freeze(this.#ms(what.for));
-        break;
+        return life.process.isAlive;
       case 'block':
         tell(`has its event loop blocked for ${this.#ms(what.for)} ms`);
         life.process.block(this.#ms(what.for));
-        break;
+        return life.process.isAlive;
       case 'suspend': {
-        if (machine.isSuspended) break;
+        if (machine.isSuspended) return false;
         tell(`is suspended for ${this.#ms(what.for)} ms`);
         machine.suspend();
         const heal = network.cut(host.name, 'all', 'both');
@@ -87,16 +87,15 @@ export class Storm {
           heal();
           host.resume();
         });
-        break;
+        return true;
       }
       case 'kill':
-        this.#kill(host, what.whom, what.for);
-        break;
+        return this.#kills(host, what.whom, what.for);
       case 'cut': {
         tell(`is cut off (${what.scope}, ${what.direction}) for ${this.#ms(what.for)} ms`);
         const heal = network.cut(host.name, what.scope, what.direction);
         this.#for(what.for, heal);
-        break;
+        return true;
       }
       case 'flap': {
         tell(`is cut off ${what.first} (${what.scope}) for ${this.#ms(what.for)} ms, then back`);
@@ -106,74 +105,87 @@ export class Storm {
           if (!this.#isOver) this.#for(what.next, network.cut(host.name, what.scope, back));
           heal();
         });
-        break;
+        return true;
       }
-      case 'reset':
+      case 'reset': {
+        const links = network.links(host.name, what.scope);
         tell(`has its connections reset (${what.scope}), telling ${what.tells}`);
-        for (const link of network.links(host.name, what.scope)) {
+        for (const link of links) {
           if (what.tells === 'both') link.server?.closed('reset');
           network.sever(link, what.tells === 'both' ? 'client' : what.tells, 'reset by peer');
         }
-        break;
-      case 'terminate':
-        for (const backend of this.#backends(host, what.scope)) backend.end('terminated');
-        break;
-      case 'freeze-backend':
+        return links.length > 0;
+      }
+      case 'terminate': {
+        const backends = this.#backends(host, what.scope);
+        for (const backend of backends) backend.end('terminated');
+        return backends.length > 0;
+      }
+      case 'freeze-backend': {
+        const backends = this.#backends(host, what.scope);
         tell(`has its backends (${what.scope}) stopped for ${this.#ms(what.for)} ms`);
-        for (const backend of this.#backends(host, what.scope)) backend.freeze(this.#ms(what.for));
-        break;
+        for (const backend of backends) backend.freeze(this.#ms(what.for));
+        return backends.length > 0;
+      }
       case 'restart':
-        server.restart(this.#ms(what.for));
-        break;
+        return server.restart(this.#ms(what.for));
       case 'crash':
         if (what.isSilent) this.#silenceEverybody();
-        server.crash(this.#ms(what.for));
-        break;
+        return server.crash(this.#ms(what.for));
       case 'shutdown':
-        server.shutDownSmartly();
         this.#for(what.for, () => server.shutDownNow());
-        break;
+        return server.shutDownSmartly();
       case 'stall':
         world.tell('server', () => `its disk hangs for ${this.#ms(what.for)} ms`);
         server.database.stall(this.#ms(what.for));
-        break;
+        return true;
       case 'uncertain':
         server.becomeUncertain(this.#ms(what.for));
-        break;
+        return true;
       case 'promote':
         if (what.isSilent) this.#silenceEverybody();
-        server.promote(this.#ms(what.lag), this.#ms(what.for));
-        break;
+        return server.promote(this.#ms(what.lag), this.#ms(what.for));
+      case 'restore':
+        if (what.isSilent) this.#silenceEverybody();
+        return server.restore(this.#ms(what.lag), this.#ms(what.for), what.into);
       case 'step-clock':
         world.tell('server', () => `its clock steps by ${this.#ms(what.by)} ms`);
         server.wall.step(this.#ms(what.by));
-        break;
-      case 'stop':
+        return true;
+      case 'stop': {
+        const wasRunning = life.process.isAlive && life.controller.state !== 'stopped';
         tell(`is told to stop${what.isForced ? ', by force' : ''}`);
         life.stop(what.isForced);
         this.#for(what.for, () => life.start());
-        break;
-      case 'resign':
+        return wasRunning;
+      }
+      case 'resign': {
+        const wasLeading = life.process.isAlive && life.controller.state === 'active';
         tell(`is told to resign${what.isForced ? ', by force' : ''}`);
         life.resign(what.isForced);
-        break;
+        return wasLeading;
+      }
       case 'stubborn':
         tell(`has work that ignores its abort for ${this.#ms(what.for)} ms`);
         life.work.stubbornMs = this.#ms(what.for);
-        break;
+        return life.process.isAlive;
       case 'rumour':
         this.#spread(what.kind, world.now + this.#ms(what.for));
-        break;
+        return true;
     }
   }
 
-  #kill(host: Host, whom: 'process' | 'machine' | 'guard', partsDown: number): void {
+  #kills(host: Host, whom: 'process' | 'machine' | 'guard', partsDown: number): boolean {
+    const { life } = host;
+    const victim = whom === 'guard' ? life.witness?.process : life.process;
+    if (victim?.isAlive !== true) return false;
     this.#stage.world.tell(host.name, () => `its ${whom} is killed`);
-    if (whom === 'guard') host.life.witness?.process.kill();
+    if (whom === 'guard') victim.kill();
     else {
-      host.life.kill(whom === 'machine');
+      life.kill(whom === 'machine');
       this.#for(partsDown, () => host.restart());
     }
+    return true;
   }
 
   #silenceEverybody(): void {

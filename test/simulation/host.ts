@@ -44,6 +44,8 @@ export class Life {
   openToken: bigint | undefined;
   /** The term during which its gate was seen closed. */
   closedToken: bigint | undefined;
+  /** Started, and not told to stop since. */
+  isWanted = false;
 
   constructor(host: Host, surroundings: Surroundings, instance: string) {
     const { world, network, server, judge } = surroundings;
@@ -84,13 +86,32 @@ export class Life {
     return this.process.isRunning;
   }
 
+  /** Leads or waits, with every session that it wants. */
+  get isReady(): boolean {
+    const { seats, controls } = this.store.open;
+    const { state } = this.controller;
+    return (
+      this.process.isListening &&
+      (state === 'active' || state === 'passive') &&
+      seats.size === 1 &&
+      controls.size === 1 &&
+      this.witness?.isWaiting !== false
+    );
+  }
+
   start(): void {
-    // Rejects with what stopped it; that is what was wanted.
-    this.process.deliver(() => void this.controller.start().catch(() => {}));
+    this.process.deliver(() => {
+      this.isWanted = true;
+      // Rejects with what stopped it; that is what was wanted.
+      void this.controller.start().catch(() => {});
+    });
   }
 
   stop(force: boolean): void {
-    this.process.deliver(() => void this.controller.stop({ force }));
+    this.process.deliver(() => {
+      this.isWanted = false;
+      void this.controller.stop({ force });
+    });
   }
 
   resign(force: boolean): void {
@@ -117,7 +138,9 @@ export class Host {
   readonly plan: HostPlan;
   readonly machine: Machine;
   readonly #surroundings: Surroundings;
-  #lives = 0;
+  readonly #lives: Life[] = [];
+  /** Its work begins no more transactions: a takeover waits for them, however long they last. */
+  isCalm = false;
   life: Life;
 
   constructor(name: string, plan: HostPlan, surroundings: Surroundings) {
@@ -138,8 +161,10 @@ export class Host {
   /** The machine wakes up, and all that runs on it. */
   resume(): void {
     this.machine.resume();
-    this.life.process.goOn();
-    this.life.witness?.process.goOn();
+    for (const { process, witness } of this.#lives) {
+      process.goOn();
+      witness?.process.goOn();
+    }
   }
 
   /** Whatever kept its processes from running is over. */
@@ -149,8 +174,10 @@ export class Host {
   }
 
   #born(): Life {
-    this.#lives += 1;
-    const instance = this.#lives === 1 ? this.name : `${this.name}${this.#lives}`;
-    return new Life(this, this.#surroundings, instance);
+    const number = this.#lives.length + 1;
+    const instance = number === 1 ? this.name : `${this.name}${number}`;
+    const life = new Life(this, this.#surroundings, instance);
+    this.#lives.push(life);
+    return life;
   }
 }

@@ -166,10 +166,24 @@ export class Judge implements Observer {
     }
   }
 
+  /** Everybody has been stopped: whoever lives has told the end of every term. */
+  closeBooks(): void {
+    for (const { instance, openToken, process } of this.#lives) {
+      if (openToken === undefined || !process.isAlive) continue;
+      this.#world.violate(
+        'one passive per active',
+        `${instance} never told the end of ${openToken}`,
+      );
+    }
+  }
+
   #becameActive(life: Life, term: Term): void {
     const { token } = term;
     this.#world.tell(life.instance, () => `is ACTIVE as ${token}`);
     this.#tally.count('term', 'begun');
+    if (!life.isWanted) {
+      this.#world.violate('a stop ends', `${life.instance} leads after it was told to stop`);
+    }
     if (life.openToken !== undefined) {
       this.#world.violate(
         'one passive per active',

@@ -1,5 +1,6 @@
 import { setPriority } from 'node:os';
 import { expect, test } from 'vitest';
+import { acts } from './acts.ts';
 import { check } from './check.ts';
 import { type Seed, schedulesPerSeed } from './scale.ts';
 import { inWords } from './simulate.ts';
@@ -20,12 +21,22 @@ const least: readonly (readonly [kind: string, what: string, times: number])[] =
   ['warning', 'LOCKD_DRAIN_OVERRUN', 15],
   ['warning', 'LOCKD_FENCE_BLOCKED', 75],
   ['warning', 'LOCKD_UNCERTAIN', 75],
-  ...['promote', 'crash', 'freeze', 'block', 'suspend', 'kill', 'cut', 'flap', 'reset'].map(
-    (fault) => ['fault', fault, 300] as const,
-  ),
+  ...[
+    'promote',
+    'restore',
+    'crash',
+    'freeze',
+    'block',
+    'suspend',
+    'kill',
+    'cut',
+    'flap',
+    'reset',
+  ].map((fault) => ['fault', fault, 300] as const),
   ...['stop', 'terminate', 'step-clock', 'shutdown', 'stall', 'rumour', 'stubborn'].map(
     (fault) => ['fault', fault, 150] as const,
   ),
+  ...acts.map((act) => ['finale', act, 75] as const),
   ['work', 'fenced commit', 5_000],
   ['work', 'step', 50_000],
 ];

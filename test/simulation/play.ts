@@ -1,4 +1,5 @@
 import { Storm } from './faults.ts';
+import { playFinale } from './finale.ts';
 import { Host } from './host.ts';
 import { Judge } from './invariants.ts';
 import { Network } from './network.ts';
@@ -65,6 +66,7 @@ async function playIn(world: World, schedule: Schedule): Promise<Outcome> {
   network.becomeCalm();
   server.becomeCalm();
   for (const host of hosts) {
+    host.isCalm = true;
     host.wake();
     host.life.work.finish();
     host.restart();
@@ -82,7 +84,7 @@ async function playIn(world: World, schedule: Schedule): Promise<Outcome> {
   }
   tally.count('progress', 'ms without faults until somebody leads', Math.round(world.now - calmAt));
   // Long enough for a leader that neglects its beats to lose its term; not for every schedule.
-  if (schedule.luck % 4 === 0) {
+  if (schedule.luck % 4 === 0 && schedule.finale.length === 0) {
     const { leader } = judge;
     world.tell('judge', () => `expects ${leader?.instance} to go on leading`);
     await world.run(world.now + 1.2 * ttlMs, look);
@@ -90,6 +92,7 @@ async function playIn(world: World, schedule: Schedule): Promise<Outcome> {
       world.violate('steady', `${leader?.instance} does not lead any more, and nothing went wrong`);
     }
   }
+  await playFinale({ ...surroundings, hosts, tally, settleMs: boundMs }, schedule.finale);
 
   for (const host of hosts) host.life.stop(false);
   await world.run(world.now + 2 * ttlMs + answerMs * 3, look, () =>
@@ -101,6 +104,7 @@ async function playIn(world: World, schedule: Schedule): Promise<Outcome> {
     }
   }
   await world.run(world.now + 5_000, look);
+  judge.closeBooks();
   const left = [...server.backends].filter(({ purpose }) => purpose !== 'work');
   if (left.length > 0) {
     const who = left.map(({ place, purpose }) => `${purpose} of ${place}`);

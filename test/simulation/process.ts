@@ -1,6 +1,11 @@
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
 
+/** What its kernel closes when it dies. */
+interface Socket {
+  orphan(isMachineDead: boolean): void;
+}
+
 /**
  * One process. Frozen, nothing of it runs; with its event loop blocked, its code runs and can ask
  * the gate, but no timer and no message reaches it. What it missed comes when it goes on.
@@ -13,9 +18,8 @@ export class Process {
   readonly #missed: (() => void)[] = [];
   #frozenUntil = 0;
   #blockedUntil = 0;
-  #isDead = false;
-  /** What its kernel closes when it dies. */
-  readonly sockets = new Set<{ orphan(isMachineDead: boolean): void }>();
+  #died: { readonly withMachine: boolean } | undefined;
+  readonly #sockets = new Set<Socket>();
 
   constructor(world: World, machine: Machine, name: string, resumed: () => void = () => {}) {
     this.#world = world;
@@ -25,12 +29,12 @@ export class Process {
   }
 
   get isAlive(): boolean {
-    return !this.#isDead;
+    return this.#died === undefined;
   }
 
   /** Whether code of it runs at this instant. */
   get isRunning(): boolean {
-    return !this.#isDead && this.#frozenUntil <= this.#world.now && !this.machine.isSuspended;
+    return this.isAlive && this.#frozenUntil <= this.#world.now && !this.machine.isSuspended;
   }
 
   get isListening(): boolean {
@@ -55,15 +59,25 @@ export class Process {
   }
 
   kill(isMachineDead = false): void {
-    if (this.#isDead) return;
-    this.#isDead = true;
+    if (!this.isAlive) return;
+    this.#died = { withMachine: isMachineDead };
     this.#missed.length = 0;
-    for (const socket of this.sockets) socket.orphan(isMachineDead);
+    for (const socket of this.#sockets) socket.orphan(isMachineDead);
+  }
+
+  opened(socket: Socket): void {
+    this.#sockets.add(socket);
+    // Promises of a dead process go on here: what they still open has nobody either.
+    if (this.#died !== undefined) socket.orphan(this.#died.withMachine);
+  }
+
+  closed(socket: Socket): void {
+    this.#sockets.delete(socket);
   }
 
   /** Everything that reaches it from outside: timers and messages. */
   deliver(callback: () => void): void {
-    if (this.#isDead) return;
+    if (!this.isAlive) return;
     if (this.isListening && this.#missed.length === 0) callback();
     else this.#missed.push(callback);
   }

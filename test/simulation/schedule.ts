@@ -1,5 +1,7 @@
 /** What fast-check draws and shrinks: who takes part, in which weather, and what goes wrong when. */
 import fc from 'fast-check';
+import { hosts } from './cast.ts';
+import { type Cue, finales } from './finale.ts';
 import type { HostPlan } from './host.ts';
 import type { Moment } from './invariants.ts';
 import type { Direction, Scope, Weather } from './network.ts';
@@ -37,6 +39,14 @@ export type What =
   /** Silent, its machine lost power: nobody is told that the connections are gone. */
   | { readonly is: 'crash'; readonly for: Parts; readonly isSilent: boolean }
   | { readonly is: 'promote'; readonly lag: Parts; readonly for: Parts; readonly isSilent: boolean }
+  /** Older rows come back under another system identifier or lock class: a dump, put back. */
+  | {
+      readonly is: 'restore';
+      readonly into: 'other-cluster' | 'other-tables';
+      readonly lag: Parts;
+      readonly for: Parts;
+      readonly isSilent: boolean;
+    }
   | { readonly is: 'step-clock'; readonly by: Parts }
   | { readonly is: 'stop' | 'resign'; readonly isForced: boolean; readonly for: Parts }
   | { readonly is: 'stubborn'; readonly for: Parts }
@@ -64,6 +74,7 @@ export interface Schedule {
   readonly weather: Weather;
   readonly flushMs: number;
   readonly faults: readonly Fault[];
+  readonly finale: readonly Cue[];
 }
 
 /** How long faults strike, in thousandths of the longest TTL. */
@@ -140,6 +151,16 @@ const calamities: fc.Arbitrary<What> = fc.oneof(
     }),
   },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      is: fc.constant('restore'),
+      into: fc.constantFrom('other-cluster', 'other-tables'),
+      lag: parts(1_500),
+      for: parts(300),
+      isSilent: fc.boolean(),
+    }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({
       is: fc.constant('step-clock'),
@@ -190,27 +211,10 @@ const fault: fc.Arbitrary<Fault> = fc.record({
   who: fc.oneof(
     fc.constant('leader' as const),
     fc.constant('it' as const),
-    fc.integer({ min: 0, max: 2 }),
+    fc.integer({ min: 0, max: 3 }),
   ),
   what: calamities,
 });
-
-const ttl = fc.constantFrom(10_000, 10_000, 10_000, 20_000);
-
-const hosts: fc.Arbitrary<HostPlan[]> = fc.tuple(fc.boolean(), ttl).chain(([isAlike, common]) =>
-  fc.array(
-    fc.record({
-      ttlMs: isAlike ? fc.constant(common) : fc.constantFrom(5_000, 10_000, 20_000),
-      // Healthy clocks differ by far less than the margin of 1 %.
-      rate: fc.constantFrom(1, 0.996, 1.004),
-      isGuarded: fc.boolean(),
-      blockers: fc.constantFrom('report', 'terminate'),
-      drainTimeoutMs: fc.constantFrom(25_000, 3_000),
-      answerTimeoutMs: fc.constantFrom(5_000, 2_000),
-    }),
-    { minLength: 2, maxLength: 3 },
-  ),
-) as fc.Arbitrary<HostPlan[]>;
 
 const drawn: fc.Arbitrary<Schedule> = fc.record({
   luck: fc.noShrink(fc.integer()),
@@ -222,14 +226,17 @@ const drawn: fc.Arbitrary<Schedule> = fc.record({
   }),
   flushMs: fc.constantFrom(1, 1, 20),
   faults: fc.array(fault, { minLength: 0, maxLength: 9, size: 'max' }),
+  finale: finales,
 });
 
-/** With a promotion the promises ask for more, as README.md says. */
+/** Where writes are lost, the promises ask for more, as README.md says. */
 export const schedules: fc.Arbitrary<Schedule> = drawn.map((schedule) => {
-  if (!schedule.faults.some(({ what }) => what.is === 'promote')) return schedule;
+  const isLossy = schedule.faults.some(({ what }) => ['promote', 'restore'].includes(what.is));
+  if (!isLossy && !schedule.finale.some(({ is }) => is === 'snapshot restore')) return schedule;
   // One that loses a takeover wants everybody to use one TTL,
   const ttlMs = Math.max(...schedule.hosts.map((host) => host.ttlMs));
   const hosts = schedule.hosts.map((host) => ({ ...host, ttlMs }));
+  if (!isLossy) return { ...schedule, hosts };
   // and tokens that grow want clocks that agree to within a TTL: all steps back together are less.
   const faults = schedule.faults.map((fault) =>
     fault.what.is === 'step-clock'

@@ -88,18 +88,20 @@ export class Server {
   }
 
   /** `pg_ctl restart -m fast`: sessions are told, nothing is lost. */
-  restart(downMs: number): void {
-    if (this.#status === 'down') return;
+  restart(downMs: number): boolean {
+    if (this.#status === 'down') return false;
     this.#world.tell('server', () => `restarts, down for ${Math.round(downMs)} ms`);
     this.#stop(downMs);
+    return true;
   }
 
   /** Lets those who are in finish, and nobody else in. */
-  shutDownSmartly(): void {
-    if (this.#status !== 'up') return;
+  shutDownSmartly(): boolean {
+    if (this.#status !== 'up') return false;
     this.#world.tell('server', () => 'shuts down, smartly');
     this.#status = 'shutting-down';
     if (this.backends.size === 0) this.#stop(1000);
+    return true;
   }
 
   /** Nobody waits any longer for those who are still in. */
@@ -107,19 +109,36 @@ export class Server {
     if (this.#status === 'shutting-down') this.#stop(1000);
   }
 
-  crash(downMs: number): void {
-    if (this.#status === 'down') return;
+  crash(downMs: number): boolean {
+    if (this.#status === 'down') return false;
     const lost = this.database.crash();
     this.#world.tell('server', () => `crashes; ${lost} commits had not reached the disk`);
     this.#goDown('the server crashed', downMs);
+    return true;
   }
 
   /** The old primary is gone for good; a standby that was behind by `lagMs` takes its place. */
-  promote(lagMs: number, downMs: number): void {
-    if (this.#status === 'down') return;
+  promote(lagMs: number, downMs: number): boolean {
+    if (this.#status === 'down') return false;
     const lost = this.database.promote(lagMs);
     this.#world.tell('server', () => `is replaced by its standby, which lost ${lost} commits`);
     this.#goDown('the server was replaced', downMs);
+    return true;
+  }
+
+  restore(lagMs: number, downMs: number, into: 'other-cluster' | 'other-tables'): boolean {
+    if (this.#status === 'down') return false;
+    const lost = this.database.restore(lagMs, into);
+    this.#world.tell('server', () => `is restored (${into}), without the last ${lost} commits`);
+    this.#goDown('the server was restored', downMs);
+    return true;
+  }
+
+  /** Its machine is put back to a snapshot from before the current term. */
+  rewind(downMs: number): void {
+    const lost = this.database.rewind();
+    this.#world.tell('server', () => `is put back, without the last ${lost} commits`);
+    this.#goDown('the server was put back', downMs);
   }
 
   becomeCalm(): void {

@@ -13,10 +13,14 @@ export function storyOf(schedule: Schedule, lines: readonly Line[]): string {
     const when = fault.on === 'now' ? '' : `, at the next '${fault.on}' + ${fault.delayMs} ms`;
     return `  from ${fault.at / 1000} TTL${when}: ${is} ${fault.who} ${JSON.stringify(how)}`;
   });
+  const finale = schedule.finale.map(({ is, afterMs }) => `  ${is}, after ${afterMs} ms`);
   const happenings = lines.map(
     ({ at, who, text }) => `${at.toFixed(1).padStart(11)} ms  ${who.padEnd(9)} ${text}`,
   );
-  return ['The cast:', ...cast, 'The faults:', ...faults, 'What happened:', ...happenings].join(
-    '\n',
-  );
+  return [
+    ...['The cast:', ...cast],
+    ...['The faults:', ...faults],
+    ...['The finale:', ...finale],
+    ...['What happened:', ...happenings],
+  ].join('\n');
 }

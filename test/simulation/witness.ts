@@ -17,6 +17,8 @@ export class SimulatedWitness implements Witness {
   readonly #world: World;
   readonly #clock: Clock;
   readonly #link: ControlLink;
+  readonly #store: SimulatedStore;
+  #left: Promise<void> = Promise.resolve();
   #term: { readonly token: bigint; readonly until: number } | undefined;
 
   constructor(world: World, host: Place, settled: Settled) {
@@ -26,12 +28,11 @@ export class SimulatedWitness implements Witness {
     this.#clock = clock;
     const luck = world.luck(`${this.process.name} network`);
     const jitter = world.luck(`${this.process.name} jitter`);
+    const place = { ...host, process: this.process, clock, luck };
+    this.#store = new SimulatedStore(place, { isWitness: true });
     this.#link = new ControlLink({
       ...settled.rules,
-      store: new SimulatedStore(
-        { ...host, process: this.process, clock, luck },
-        { isWitness: true },
-      ),
+      store: this.#store,
       candidate: settled.candidate,
       clock,
       random: () => jitter.next(),
@@ -39,8 +40,14 @@ export class SimulatedWitness implements Witness {
     });
   }
 
+  /** Has nothing left to do, or is there to testify. */
+  get isWaiting(): boolean {
+    return !this.process.isAlive || this.#store.open.controls.size === 1;
+  }
+
   async start(): Promise<void> {
-    this.process.deliver(() => this.#link.start(() => {}));
+    // Also right after a stop: the next one begins when the last one has left.
+    this.#pipe(() => void this.#left.then(() => this.#link.start(() => {})));
   }
 
   vouch(token: bigint, until: number): void {
@@ -56,7 +63,7 @@ export class SimulatedWitness implements Witness {
   async stop(): Promise<void> {
     this.#pipe(() => {
       this.#term = undefined;
-      void this.#link.stop();
+      this.#left = this.#link.stop();
     });
   }
 

@@ -57,7 +57,8 @@ export class Work {
     const again = (): void => {
       if (term.signal.aborted) return;
       void next();
-      if (this.#luck.chance(0.3)) void this.#write(term.token);
+      const writes = this.#luck.chance(0.3) && !this.#life.host.isCalm;
+      if (writes) void this.#write(term.token);
       this.#clock.setTimer(this.#clock.mono() + this.#luck.between(400, 3_500), again);
     };
     again();

@@ -11,9 +11,32 @@ interface Change {
   readonly to: string;
 }
 
+/** What the simulation looks at. That nothing is thrown is no promise of its own, unless it is named. */
+export type Promised =
+  | 'busy holds nothing'
+  | 'closed before released'
+  | 'closed, aborted, then told'
+  | 'drained before released'
+  | 'fenced'
+  | 'in time'
+  | 'marked before unlocked'
+  | 'nothing is left behind'
+  | 'nothing is thrown'
+  | 'one gate'
+  | 'one passive per active'
+  | 'one watcher'
+  | 'progress'
+  | 'quiet'
+  | 'steady'
+  | 'a stop ends'
+  | 'tokens grow'
+  | 'work in turn';
+
 /** One deliberate mistake. */
 export interface Mutant extends Change {
   readonly name: string;
+  /** The promises that it may break, as the simulation names them. */
+  readonly breaks: readonly Promised[];
   /** Which of CI's seeds shows it soonest; the first, if nothing is said. */
   readonly seed?: Seed;
   /** Where schedules cannot tell, because another safeguard makes up for it. */
