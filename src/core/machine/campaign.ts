@@ -26,7 +26,7 @@ export function campaign(
   return stay(
     {
       ...state,
-      phase: { is: 'campaigning' },
+      phase: { is: 'campaigning', isStale: false },
       attempt,
       notedAt: isNoteworthy ? now.mono : state.notedAt,
       call: callFor('attempt', now, waitMs + rules.callTimeoutMs),
@@ -49,8 +49,12 @@ export function attempted(
   rules: Rules,
 ): Transition {
   const seen = see({ ...state, failures: 0 }, lease, now, rules);
-  if (isGranted) return first(seen.effects, decide(seen.state, lease, now.mono, now, rules));
-  return first(seen.effects, settled(campaign(seen.state, lease, now, rules)));
+  if (!isGranted) return first(seen.effects, settled(campaign(seen.state, lease, now, rules)));
+  const isStale = state.phase.is === 'campaigning' && state.phase.isStale;
+  const won = first(seen.effects, decide(seen.state, lease, now.mono, now, rules));
+  // What was told while the answer was on its way is newer than the row that it brought.
+  if (!isStale || won.state.phase.is !== 'inheriting') return won;
+  return first(won.effects, read(won.state, now.mono, now, rules));
 }
 
 /** Learning of a beat starts its TTL anew on our clock: it had been sent before we learned of it. */
@@ -162,6 +166,7 @@ export function wait(state: State, phase: Inheriting, now: Moment, rules: Rules)
  */
 export function noticed(state: State, notice: Notice, now: Moment, rules: Rules): Transition {
   const { phase, call } = state;
+  if (phase.is === 'campaigning') return stay({ ...state, phase: { ...phase, isStale: true } });
   if (phase.is !== 'inheriting') return stay(state);
   if (call !== undefined) return stay({ ...state, phase: { ...phase, isStale: true } });
   const { lease, grantedAt } = phase;

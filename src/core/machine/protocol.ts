@@ -34,8 +34,8 @@ export type Phase =
   /** No session; waiting before the next connection. */
   | { readonly is: 'cooling'; readonly until: number }
   | { readonly is: 'connecting' }
-  /** Standing in the server's queue. */
-  | { readonly is: 'campaigning' }
+  /** Standing in the server's queue. Stale: something was told since, the answer may be older. */
+  | { readonly is: 'campaigning'; readonly isStale: boolean }
   /** Holding the seat, waiting until the predecessor's trust has run out. */
   | {
       readonly is: 'inheriting';

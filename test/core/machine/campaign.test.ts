@@ -186,6 +186,22 @@ describe('a notice', () => {
   test('while campaigning is left to the queue, which wakes sooner', () => {
     const driver = new Driver().toCampaign();
     expect(driver.send({ is: 'noticed', notice })).toEqual([]);
+    expect(deeds(driver.hear(granted(ended)))).toEqual(['takeover']);
+  });
+
+  test('that overtakes the grant is a reason to read the row once more, and only once', () => {
+    const driver = new Driver().toCampaign();
+    driver.send({ is: 'noticed', notice });
+    expect(deeds(driver.hear(granted(foreign)))).toEqual(['settle', 'read']);
+    expect(deeds(driver.hear({ is: 'read', lease: foreign }))).toEqual([]);
+    expect(driver.phase.is).toBe('inheriting');
+  });
+
+  test('of an earlier attempt is forgotten with it', () => {
+    const driver = new Driver().toCampaign();
+    driver.send({ is: 'noticed', notice });
+    driver.hear(busy(foreign));
+    expect(deeds(driver.hear(granted(foreign)))).toEqual([]);
   });
 
   test('that a leader left a server shutting down is a reason to ask that server', () => {
