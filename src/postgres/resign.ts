@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import pg from 'pg';
-import { checkName } from '../core/options.ts';
+import { checkName } from '../core/checks.ts';
 import { checkSchema, checkServer } from './checks.ts';
 import { type DatabaseOptions, settleDatabase } from './connection.ts';
 import { readPictures } from './picture.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkName } from '../core/checks.ts';
 import { refuseUnknown } from '../core/known.ts';
-import { checkName } from '../core/options.ts';
 import { checkSchema } from './checks.ts';
 import { type DatabaseOptions, databaseOptions, settleDatabase } from './connection.ts';
 import { type Fault, faultsOf } from './faults.ts';

@@ -37,6 +37,7 @@
 import type { Instant } from '../clock.ts';
 import { isLockdError, LockdError } from '../errors.ts';
 import { attempted, bidAnswered, campaign, noticed, read, wait, wasRead } from './campaign.ts';
+import { drained, force, leave, lose, released, unseat } from './leaving.ts';
 import {
   connect,
   coolFor,
@@ -49,19 +50,7 @@ import {
 } from './moves.ts';
 import type { Call, Event, Moment, SeatEvent, State, Transition } from './protocol.ts';
 import type { Rules } from './rules.ts';
-import {
-  beaten,
-  drained,
-  force,
-  isTrusted,
-  leave,
-  lose,
-  released,
-  tickActive,
-  tickDraining,
-  trustedUntil,
-  unseat,
-} from './tenure.ts';
+import { beaten, isTrusted, tickActive, tickDraining, trustedUntil } from './tenure.ts';
 
 export const initialState: State = {
   phase: { is: 'stopped' },

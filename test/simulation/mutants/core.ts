@@ -200,14 +200,14 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'a lost term is confessed before its work has finished',
     breaks: ['drained before released'],
-    file: machine('tenure'),
+    file: machine('leaving'),
     from: "{ do: 'end-term', reason, cause },\n    { do: 'destroy-seat' },",
     to: "{ do: 'end-term', reason, cause },\n    { do: 'destroy-seat' },\n    confess({ ...phase, reason }, rules),",
   },
   {
     name: 'what is forced to let go is marked ended while its work runs',
     breaks: ['drained before released'],
-    file: machine('tenure'),
+    file: machine('leaving'),
     from: "const left: Effect[] = [{ do: 'left', token: phase.token, isLost: !phase.isSeated }];",
     to: "const left: Effect[] = [{ do: 'left', token: phase.token, isLost: !phase.isSeated }, { do: 'confess', token: phase.token, reason: phase.reason, until: Number.POSITIVE_INFINITY }];",
   },
