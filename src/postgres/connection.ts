@@ -45,6 +45,7 @@ export function settleDatabase({
       'Expected `connectionString` to name a database, got "". Leave it out to use the PG* variables.',
     );
   }
+  refuseMisread(connectionString);
   const hosts = hostsOf({ connectionString, connection });
   try {
     for (const config of hosts.all) new pg.Client(config);
@@ -57,6 +58,27 @@ export function settleDatabase({
     );
   }
   return { hosts, schema: pg.escapeIdentifier(schema) };
+}
+
+const sslModes: readonly (string | null | undefined)[] = [
+  ...['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'],
+  ...['', null, undefined],
+];
+
+/** What pg takes without a word: any scheme, and a misspelt mode for a connection without TLS. */
+function refuseMisread(address: string | undefined): void {
+  if (address !== undefined && !/^(postgres(ql)?:\/\/|socket:|\/)/i.test(address)) {
+    throw unreadable('does not begin like this');
+  }
+  const [, query] = address?.split('?', 2) ?? [];
+  const asked = { sslmode: new URLSearchParams(query).get('sslmode') };
+  for (const [name, mode] of Object.entries({ ...asked, PGSSLMODE: process.env['PGSSLMODE'] })) {
+    if (sslModes.includes(mode)) continue;
+    throw new LockdError(
+      'LOCKD_INVALID_OPTION',
+      `Expected \`${name}\` to be one of ${sslModes.filter(Boolean).join(', ')}, got ${JSON.stringify(mode)}.`,
+    );
+  }
 }
 
 /** Neither the address nor pg's words about it: both may hold the password. */
