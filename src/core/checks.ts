@@ -2,9 +2,14 @@ import { LockdError } from './errors.ts';
 
 /** What options are checked with: each says what was expected, what came, and what to do. */
 
-const aDay = { ms: 24 * 60 * 60 * 1000, inWords: 'a day' };
+interface Bound {
+  readonly ms: number;
+  readonly inWords: string;
+}
+
+const aDay: Bound = { ms: 24 * 60 * 60 * 1000, inWords: 'a day' };
 /** For what others wait for: a standing attempt holds up vacuum, a hanging call the next one. */
-export const aMinute = { ms: 60 * 1000, inWords: 'a minute' };
+export const aMinute: Bound = { ms: 60 * 1000, inWords: 'a minute' };
 
 /** A name as the database keeps it: two that look different are different. */
 export function checkName(name: unknown): string {
@@ -43,7 +48,12 @@ function isText(text: string, longest: number): boolean {
   return length >= 1 && length <= longest && text.isWellFormed() && !/\p{Cc}/u.test(text);
 }
 
-export function duration(option: string, value: number, leastMs: number, longest = aDay): number {
+export function duration(
+  option: string,
+  value: number,
+  leastMs: number,
+  longest: Bound = aDay,
+): number {
   expect(
     typeof value === 'number' && value >= leastMs && value <= longest.ms,
     `\`${option}\` to be from ${leastMs} ms to ${longest.inWords}`,

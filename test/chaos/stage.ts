@@ -174,6 +174,7 @@ export class Stage implements AsyncDisposable {
     const healedAt = now();
     await this.#reached('somebody leads', () => this.ledger.leading(healedAt) !== undefined);
     await this.#reached('everybody is in place', () => this.#everybodyIsThere());
+    await this.#reached('whoever leads has beaten twice', this.#beatsTwice());
     await this.#reached('one leader stays for a while', () => this.#isCalm(healedAt));
   }
 
@@ -197,7 +198,20 @@ export class Stage implements AsyncDisposable {
     return this.instances.every(({ label, isRunning }) => isRunning && there.has(label));
   }
 
-  /** Not before whoever leads has had the time to notice what struck it. */
+  /** The second beat was sent after all was well: what a leader has not noticed yet costs it that one. */
+  #beatsTwice(): () => Promise<boolean> {
+    let first: { readonly token: string; readonly beat: number } | undefined;
+    return async () => {
+      const [lease] = (await this.servers.query(
+        `select l.token, l.beat::integer from lockd.lease l
+         join lockd.lock k on k.id = l.lock_id where k.name = $1`,
+        [this.name],
+      )) as [{ token: string; beat: number }];
+      if (first?.token !== lease.token) first = lease;
+      return lease.beat >= first.beat + 2;
+    };
+  }
+
   #isCalm(healedAt: number): boolean {
     const span = this.ledger.leading(now() - 50)?.spans.at(-1);
     return span !== undefined && span.to - Math.max(span.from, healedAt) > calmMs;
