@@ -1,6 +1,6 @@
 /** The supervisor's program: started by the guard, never by hand. */
 
-import { messageOf } from '../core/errors.ts';
+import { isLockdError, messageOf } from '../core/errors.ts';
 import type { GuardChannel, ToGuard, ToSupervisor } from '../guard/messages.ts';
 import { forwardedSignals, stopSignals } from '../guard/signals.ts';
 import { type SuperviseSettings, supervise } from '../guard/supervisor.ts';
@@ -37,7 +37,8 @@ process.once('message', async (message: ToSupervisor) => {
     const exitCode = await supervise(settings, channel, logger);
     if (exitCode !== undefined) channel.send(done(exitCode));
   } catch (error) {
-    logger.error({ reason: redact(messageOf(error)) }, 'could not lead');
+    const code = isLockdError(error) ? error.code : undefined;
+    logger.error({ code, reason: redact(messageOf(error)) }, 'could not lead');
     channel.send(done(exitCodeOf(error, { isAsking: false })));
   }
   if (process.connected) process.disconnect();

@@ -131,7 +131,10 @@ export class ControlLink implements Control {
         failures += 1;
         const isHopeless = isLockdError(error) && !error.isRetryable;
         this.#answered.resolve(isHopeless ? error : undefined);
-        if (failures === 1) logger.warn({ reason: messageOf(error) }, 'could not register');
+        if (failures === 1) {
+          const code = isLockdError(error) ? error.code : undefined;
+          logger.warn({ code, reason: messageOf(error) }, 'could not register');
+        }
       }
       session?.destroy();
       this.#session = undefined;

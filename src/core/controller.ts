@@ -99,7 +99,8 @@ export class SingletonLockController
         },
         attempt: ({ attempt, waitMs }) => this.#delivery.send('attempt', { attempt, waitMs }),
         warn: ({ code, message, error, fields }) => {
-          this.#logger.warn(fields ?? {}, message);
+          const told = isLockdError(error) ? error.code : code;
+          this.#logger.warn({ code: told, ...fields }, message);
           const said = error === undefined ? message : `${message}: ${messageOf(error)}`;
           const warning = new LockdError(code, said, { cause: error ?? fields });
           this.#delivery.send('warning', isLockdError(error) ? error : warning);
