@@ -21,20 +21,23 @@ export interface ControllerOptions {
   readonly name: string;
   /** Who this is, for people. Default: `hostname:pid`. */
   readonly label?: string | undefined;
-  /** Shown by `lockd status` beside the label. */
+  /** What `lockd status --json` and `readStatus()` say of an instance that waits. Default: `{}`. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   /** How long a silent leader is still waited for. Default: 10 000 ms. */
   readonly ttlMs?: number | undefined;
-  /** Time between two beats, at most a third of the TTL. Default: a fifth of it. */
+  /** Time between two beats, at most a third of the TTL. Default: a fifth of the TTL. */
   readonly heartbeatMs?: number | undefined;
   /**
-   * How much earlier than its TTL a leader stops trusting itself. At least 100 ms and 1 % of the
-   * TTL, which is also the default.
+   * How much earlier than its TTL a leader stops trusting itself: at least 100 ms and at least 1 %
+   * of the TTL. Default: the larger of the two.
    */
   readonly marginMs?: number | undefined;
   /** After this a drain that still runs is warned about. Default: 25 000 ms. */
   readonly drainTimeoutMs?: number | undefined;
-  /** `'fast'` takes a free seat for proof that its holder has stopped: only with fencing. */
+  /**
+   * `'fast'` takes a free seat for proof that its holder has stopped: only with fencing.
+   * Default: `'safe'`.
+   */
   readonly takeover?: 'safe' | 'fast' | undefined;
   /** What happens to fenced transactions that hold up a takeover. Default: `'report'`. */
   readonly fenceBlockers?: 'report' | 'terminate' | undefined;
@@ -42,7 +45,7 @@ export interface ControllerOptions {
   readonly noticeIntervalMs?: number | undefined;
   /** The first wait in the server's queue. Default: 250 ms. */
   readonly firstWaitMs?: number | undefined;
-  /** The longest one, a minute at most: vacuum waits for it. Default: the heartbeat or 2 000 ms. */
+  /** The longest one: vacuum waits for it. Default: the heartbeat, 2 000 ms at most. */
   readonly maxWaitMs?: number | undefined;
   /** By how much waits grow. Default: 1.5. */
   readonly waitFactor?: number | undefined;
@@ -54,8 +57,9 @@ export interface ControllerOptions {
   readonly callTimeoutMs?: number | undefined;
   /** pino, or anything with its four methods. Default: silence. */
   readonly logger?: Logger | undefined;
+  /** What reads the time and sets timers; another one is for tests. Default: the system's. */
   readonly clock?: Clock | undefined;
-  /** Uniform in [0, 1): jitter. */
+  /** Uniform in [0, 1): jitter. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
 
