@@ -55,6 +55,11 @@ export class Connection {
     process.opened(this);
   }
 
+  /** Why it is over. */
+  get ended(): LockdError | undefined {
+    return this.#over;
+  }
+
   async connect(purpose: Purpose, who: Candidate): Promise<void> {
     this.backend = (await this.ask({ ask: 'connect', purpose, who })) as number;
   }

@@ -108,6 +108,8 @@ export class SimulatedStore implements Store {
     signal.addEventListener('abort', cut, { once: true });
     try {
       await this.#bounded(connection, connection.connect(purpose, who), timeoutMs);
+      // It may have ended right behind its first answer: what is asked next says so.
+      if (connection.ended !== undefined) throw connection.ended;
       isReady = true;
       return connection;
     } catch (error) {
