@@ -1,9 +1,9 @@
 /** Medians and tables. */
 
-export const sorted = (values) => [...values].sort((a, b) => a - b);
+const sorted = (values) => [...values].sort((a, b) => a - b);
 
 /** Nearest rank: with 20 values p95 is the second largest. */
-export function rank(values, share) {
+function rank(values, share) {
   return sorted(values)[Math.max(0, Math.ceil(values.length * share) - 1)];
 }
 

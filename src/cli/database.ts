@@ -1,3 +1,4 @@
+import { messageOf } from '../core/errors.ts';
 import type { DatabaseOptions } from '../postgres/connection.ts';
 import { describeDatabase } from '../postgres/describe.ts';
 import { located, usageError } from './errors.ts';
@@ -77,7 +78,18 @@ function named(options: DatabaseOptions): OpenDatabase {
   };
 }
 
+/** An installed lockd has no PostgreSQL to start. Said before anything is made on this machine. */
+export async function expectEmbedded(): Promise<void> {
+  const { packagedVersion } = await import('../embedded/binaries.ts');
+  try {
+    packagedVersion();
+  } catch (error) {
+    throw usageError(messageOf(error));
+  }
+}
+
 async function development(schema: string | undefined): Promise<OpenDatabase> {
+  await expectEmbedded();
   const { openDevelopmentDatabase } = await import('../embedded/development.ts');
   const { migrate } = await import('../postgres/migrate.ts');
   const { url, dataDirectory, close } = await openDevelopmentDatabase();

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { LockdError } from '../core/errors.ts';
 import { stopSignals } from '../guard/signals.ts';
 import { dropSchema } from '../postgres/demo-items.ts';
+import { expectEmbedded } from './database.ts';
 import { Play } from './demo/play.ts';
 import { Timeline } from './demo/timeline.ts';
 import { ExitCode, signalBase } from './exit-codes.ts';
@@ -81,6 +82,7 @@ async function onDatabase<Answer>(
       await dropSchema(database);
     }
   }
+  await expectEmbedded();
   const { startCluster } = await import('../embedded/cluster.ts');
   timeline.text('Starts a PostgreSQL of its own in a temporary folder, removed at the end.');
   await using cluster = await startCluster({ socketOnly: true });

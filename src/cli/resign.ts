@@ -31,7 +31,7 @@ const exitCodes: Readonly<Record<Resignation['outcome'], number>> = {
   'timed-out': ExitCode.unknown,
 };
 
-export function resignationText(name: string, resignation: Resignation): string {
+function resignationText(name: string, resignation: Resignation): string {
   const led = cell(name);
   const { outcome } = resignation;
   if (outcome === 'nobody') {

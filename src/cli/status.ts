@@ -35,7 +35,7 @@ const emptyText = (name: string | undefined, where: string): string =>
     : `nobody leads ${cell(name)}: nobody has ever led it in the ${where}`;
 
 /** For people. */
-export function statusText(names: readonly NameStatus[]): string {
+function statusText(names: readonly NameStatus[]): string {
   const waiting = names.flatMap((one) => one.waiting.map((instance) => ({ ...instance, one })));
   const faults = names.flatMap((one) => one.faults.map((fault) => ({ ...fault, one })));
   const parts = [

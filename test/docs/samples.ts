@@ -61,7 +61,7 @@ function surround(at: string, code: string, name: string): string {
   return around.code.replace(/^(\/\/|#) the sample$/m, () => code);
 }
 
-export function blocksOf(text: string): Block[] {
+function blocksOf(text: string): Block[] {
   const lines = text.split('\n');
   const blocks: Block[] = [];
   for (let at = 0; at < lines.length; at += 1) {

@@ -5,7 +5,7 @@ import { lockd } from '../support/cli.ts';
 import { read } from './pages.ts';
 
 /** What the guides quote from the code, by the name that stands in `<!-- generated: NAME -->`. */
-export async function generated(name: string): Promise<string> {
+async function generated(name: string): Promise<string> {
   const [what, of = ''] = name.split(' ');
   switch (what) {
     case 'options':

@@ -77,7 +77,7 @@ function pattern(excerpt: string): RegExp {
 const thisHost = new RegExp(`\\b${hostname().replaceAll('.', '\\.')}\\b`, 'g');
 
 /** Without what differs from run to run. */
-export function general(text: string): string {
+function general(text: string): string {
   return text
     .replaceAll(thisHost, 'web')
     .replaceAll(/\btest_[0-9a-f]{12}\b/g, 'app')

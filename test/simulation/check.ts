@@ -70,9 +70,7 @@ export async function check({ runs, seed, path, endOnFailure = false }: Wanted):
 }
 
 /** Plays it once more, this time with somebody who takes notes. */
-export async function told(
-  schedule: Schedule,
-): Promise<Pick<Failure, 'invariant' | 'message' | 'story'>> {
+async function told(schedule: Schedule): Promise<Pick<Failure, 'invariant' | 'message' | 'story'>> {
   try {
     const { lines } = await play(schedule, { isTold: true });
     return { invariant: 'none', message: 'no promise was broken', story: storyOf(schedule, lines) };

@@ -17,7 +17,7 @@ export async function lockd(args: readonly string[], env: Environment = {}): Pro
 }
 
 /** What whoever runs the tests has set must not decide anything. */
-function unnamed(): Environment {
+export function unnamed(): Environment {
   const names = Object.keys(process.env).filter((name) => /^(PG|LOCKD_|DATABASE_URL$)/.test(name));
   return Object.fromEntries(names.map((name) => [name, undefined]));
 }

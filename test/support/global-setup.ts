@@ -8,6 +8,9 @@ declare module 'vitest' {
   }
 }
 
+/** Of either kind: tests write thousands of rows that nobody keeps through a power cut. */
+const settings = { max_connections: '200', fsync: 'off' };
+
 interface Backend {
   readonly name: string;
   readonly url: string;
@@ -36,7 +39,10 @@ async function container(): Promise<Backend | undefined> {
   // Imported here because it takes longer than the embedded server takes to start.
   const { PostgreSqlContainer } = await import('@testcontainers/postgresql');
   try {
-    const started = await new PostgreSqlContainer(image ?? 'postgres:17-alpine').start();
+    const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    const started = await new PostgreSqlContainer(image ?? 'postgres:17-alpine')
+      .withCommand(['postgres', ...flags])
+      .start();
     return {
       name: `a container of ${image ?? 'postgres:17-alpine'}`,
       url: started.getConnectionUri(),
@@ -50,7 +56,7 @@ async function container(): Promise<Backend | undefined> {
 }
 
 async function embedded(chosen: string | undefined): Promise<Backend> {
-  const cluster = await startTestCluster({ settings: { max_connections: '200' } });
+  const cluster = await startTestCluster({ settings });
   return {
     name: `an embedded server ${chosen === undefined ? '(on other versions: npm run test:versions)' : `of ${chosen}`}`,
     url: cluster.url(),

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { createViteServer } from 'vitest/node';
 
 /** Nothing is watched and nothing is served: it only loads. To be closed. */
-export const createLoader = (settings = {}) =>
+const createLoader = (settings = {}) =>
   createViteServer({
     root: fileURLToPath(new URL('../../', import.meta.url)),
     configFile: false,

@@ -12,7 +12,7 @@ export interface Step {
 }
 
 /** Uniform in [0, 1) from a seed (mulberry32): the same walk each time. */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -48,7 +48,7 @@ export interface Side {
   readonly notices: readonly Notice[];
 }
 
-export const patienceMs = 600_000;
+const patienceMs = 600_000;
 const impatienceMs = 20;
 
 export function callOf(step: Step, lease: Lease, previous: bigint): Call | undefined {
