@@ -11,7 +11,7 @@ export type LockdErrorCode =
   | 'LOCKD_PRIVILEGE' // the role may not do what the protocol needs
   | 'LOCKD_OCCUPIED' // this backend already holds the seat for somebody else
   | 'LOCKD_CONNECTION' // no connection, or it broke
-  | 'LOCKD_UNAVAILABLE' // the server is starting up or shutting down
+  | 'LOCKD_UNAVAILABLE' // the server is starting up, shutting down, or has no connection left
   | 'LOCKD_TIMEOUT' // no answer in time; the connection was destroyed
   | 'LOCKD_UNCERTAIN' // the server answered with a warning where only a clean yes counts
   | 'LOCKD_LOST' // a term ended: the reason an aborted `term.signal` carries

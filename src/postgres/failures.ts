@@ -39,6 +39,12 @@ const failures: Readonly<Record<string, Failure>> = {
   '28000': refusedLogin,
   '28P01': refusedLogin,
   '3D000': refusedLogin,
+  // Not the same as the next one: who has a session keeps it, and who has none makes room for others.
+  '53300': {
+    code: 'LOCKD_UNAVAILABLE',
+    remedy: 'Raise `max_connections`, or the limit of the role or database; lockd keeps trying.',
+    isRetryable: true,
+  },
   '57P03': {
     code: 'LOCKD_UNAVAILABLE',
     remedy: 'The server lets nobody in now; lockd keeps trying.',

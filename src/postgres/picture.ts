@@ -111,6 +111,7 @@ async function namesElsewhere(
   return found;
 }
 
+/** Times travel as JSON, which writes them in one way, whatever `DateStyle` a role or a database has. */
 const statement = (schema: string): string => `
 with advisory as materialized (
   select l.classid as class, l.objid::bigint as object, l.granted, a.pid,
@@ -133,9 +134,10 @@ with advisory as materialized (
     and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
     and exists (select from pg_class o where o.relnamespace = n.oid and o.relname = 'lease')
 )
-select k.name, clock_timestamp() as read_at, k.id as seat, ${schema}.channel(k.id) as channel,
-  l.token, l.instance, l.label, l.ttl_ms, l.heartbeat_ms, l.acquired_at, l.beat_at, s.beat_age_ms,
-  l.ended_at, l.ended_by, l.ended_reason,
+select k.name, to_json(clock_timestamp()) as read_at, k.id as seat,
+  ${schema}.channel(k.id) as channel, l.token, l.instance, l.label, l.ttl_ms, l.heartbeat_ms,
+  to_json(l.acquired_at) as acquired_at, to_json(l.beat_at) as beat_at, s.beat_age_ms,
+  to_json(l.ended_at) as ended_at, l.ended_by, l.ended_reason,
   (s.timeline, s.system_identifier, s.lock_class) is distinct from
     (s.lease_timeline, s.lease_system_identifier, s.lease_lock_class) as is_foreign,
   (select json_agg(json_build_object(
@@ -160,7 +162,7 @@ order by k.name collate "C"`;
 function pictureOf(row: any, elsewhere: ReadonlyMap<string, ForeignFacts[]>): Picture {
   return {
     name: row.name,
-    readAt: row.read_at,
+    readAt: new Date(row.read_at),
     seat: row.seat,
     channel: row.channel,
     lease: row.token === '0' ? undefined : leaseOf(row),
@@ -181,10 +183,10 @@ const leaseOf = (row: any): LeaseFacts => ({
   label: row.label,
   ttlMs: row.ttl_ms,
   heartbeatMs: row.heartbeat_ms,
-  acquiredAt: row.acquired_at,
-  beatAt: row.beat_at,
+  acquiredAt: new Date(row.acquired_at),
+  beatAt: new Date(row.beat_at),
   beatAgeMs: Number(row.beat_age_ms),
-  endedAt: row.ended_at ?? undefined,
+  endedAt: row.ended_at === null ? undefined : new Date(row.ended_at),
   endedBy: row.ended_by ?? undefined,
   endedReason: row.ended_reason ?? undefined,
   isForeign: row.is_foreign,

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { LockdError } from '../core/errors.ts';
 import { asLockdError, replica } from './failures.ts';
 import type { Hosts } from './hosts.ts';
+import { types } from './types.ts';
 
 export interface SessionSettings {
   readonly hosts: Hosts;
@@ -32,6 +33,11 @@ interface Reporting {
       hear: (told: { parameterName: string; parameterValue: string }) => void,
     ): void;
   };
+}
+
+/** What the configuration, or the address, may have made it; `pg` would answer for the server then. */
+interface Impatient {
+  readonly connectionParameters: { query_timeout: number };
 }
 
 /** The server keeps at most this many bytes of an application name. */
@@ -201,12 +207,15 @@ function clientOn(
       keepAlive: true,
       keepAliveInitialDelayMillis: keepAliveMs,
       connectionTimeoutMillis: timeoutMs,
+      types,
       // Ours, so that it can be cut: `end()` waits for ever on a half-open connection.
       stream: () => socket,
     });
     if (config.password !== undefined && !namesPassword(config.connectionString)) {
       Object.assign(client, { password: config.password });
     }
+    // A pool's settings are often ours as well, and an attempt stands in line longer than a query may.
+    (client as unknown as Impatient).connectionParameters.query_timeout = 0;
     return client;
   } catch (error) {
     throw asLockdError(error);

@@ -3,6 +3,7 @@ import { isLockdError } from '../core/errors.ts';
 import type { ServerHealth, Store } from '../core/store.ts';
 import { type Database, type DatabaseOptions, settleDatabase } from './connection.ts';
 import { openControl } from './control.ts';
+import { sqlStateOf } from './failures.ts';
 import { Hosts } from './hosts.ts';
 import { migrate } from './migrate.ts';
 import { openSeat } from './seat.ts';
@@ -63,7 +64,7 @@ async function knock({ hosts }: Database, timeoutMs: number): Promise<ServerHeal
     return 'accepting';
   } catch (error) {
     // Starting up it cannot be: a session of ours lives in this server.
-    const isClosing = isLockdError(error) && error.code === 'LOCKD_UNAVAILABLE';
+    const isClosing = isLockdError(error) && sqlStateOf(error.cause) === '57P03';
     return isClosing ? 'shutting-down' : 'unknown';
   }
 }

@@ -44,27 +44,60 @@ interface Call {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** From what is right to what is nonsense; `run` without its dashes, and no demo. */
+/** From what is right to what is nonsense. */
 function callsOn(url: string, name: string): fc.Arbitrary<Call> {
-  const noise = fc.oneof(
-    fc.string({ unit: 'grapheme', maxLength: 12 }),
-    fc.string({ unit: 'binary', maxLength: 12 }),
-    fc.constantFrom(
-      '',
-      '-',
-      '-x',
-      '--',
-      '\u001b[2J',
-      '\u202e',
-      '0',
-      '-1',
-      'NaN',
-      '__proto__',
-      '../x',
-    ),
-    fc.string({ minLength: 200, maxLength: 300 }),
-  );
-  const address = fc.oneof(
+  const values = valuesOn(url);
+  // Never the database for development: it would be made.
+  return fc
+    .record({ args: words(name, values), variables: variablesOf(values) })
+    .map(({ args, variables }) => ({ args, variables: { DATABASE_URL: url, ...variables } }));
+}
+
+type Values = Readonly<Record<string, fc.Arbitrary<string>>>;
+
+const noise = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 12 }),
+  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.constantFrom(
+    '',
+    '-',
+    '-x',
+    '--',
+    '\u001b[2J',
+    '\u202e',
+    '0',
+    '-1',
+    'NaN',
+    '__proto__',
+    '../x',
+  ),
+  fc.string({ minLength: 200, maxLength: 300 }),
+);
+
+const orNoise = (...sensible: string[]): fc.Arbitrary<string> =>
+  fc.oneof(fc.constantFrom(...sensible), noise);
+
+const duration = orNoise('10s', '250ms', '1.5s', '0s', '9e9s', '5m');
+
+/** What a flag, or its variable, may be given. */
+const valuesOn = (url: string): Values => ({
+  'database-url': addresses(url),
+  schema: orNoise('lockd', 'elsewhere', 'Robert"; --'),
+  label: noise,
+  ttl: duration,
+  heartbeat: duration,
+  grace: duration,
+  timeout: duration,
+  'drain-timeout': duration,
+  takeover: orNoise('safe', 'fast'),
+  'log-level': orNoise('silent', 'debug'),
+  json: fc.constantFrom('1', '0', 'yes', 'perhaps', ''),
+  migrate: fc.constantFrom('1', '0', 'perhaps'),
+});
+
+/** The right one more often than the others: else nothing would be asked of it. */
+const addresses = (url: string): fc.Arbitrary<string> =>
+  fc.oneof(
     { weight: 3, arbitrary: fc.constant(url) },
     fc.constantFrom(
       `postgres://u:${secret}@127.0.0.1:1/d`,
@@ -77,59 +110,44 @@ function callsOn(url: string, name: string): fc.Arbitrary<Call> {
     ),
     noise.map((text) => `postgres://u:${secret}@127.0.0.1:1/${text}`),
   );
-  const lockName = fc.oneof(fc.constantFrom(name, 'nobody'), noise);
-  const duration = fc.oneof(fc.constantFrom('10s', '250ms', '1.5s', '0s', '9e9s', '5m'), noise);
-  const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
-    'database-url': address,
-    schema: fc.oneof(fc.constantFrom('lockd', 'elsewhere', 'Robert"; --'), noise),
-    label: noise,
-    ttl: duration,
-    heartbeat: duration,
-    grace: duration,
-    timeout: duration,
-    'drain-timeout': duration,
-    takeover: fc.oneof(fc.constantFrom('safe', 'fast'), noise),
-    'log-level': fc.oneof(fc.constantFrom('silent', 'debug'), noise),
-    json: fc.constantFrom('1', '0', 'yes', 'perhaps', ''),
-    migrate: fc.constantFrom('1', '0', 'perhaps'),
-  };
-  const keys = Object.keys(values);
-  const flag = fc
-    .constantFrom(...keys)
-    .chain((key) =>
-      key === 'json' || key === 'migrate'
-        ? fc.constant([`--${key}`])
-        : (values[key] as fc.Arbitrary<string>).chain((value) =>
-            fc.constantFrom([`--${key}`, value], [`--${key}=${value}`], [`--${key}`]),
-          ),
-    );
+
+/** A verb, names and flags; `run` without its dashes, or it would run something, and no demo. */
+function words(name: string, values: Values): fc.Arbitrary<readonly string[]> {
   const verb = fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom('status', 'resign', 'migrate') },
-    fc.constantFrom('run', 'help', 'statsu', '--help', '--version', 'status --json'),
-    noise,
+    orNoise('run', 'help', 'statsu', '--help', '--version', 'status --json'),
   );
-  const args = fc
-    .tuple(verb, fc.array(lockName, { maxLength: 2 }), fc.array(flag, { maxLength: 3 }))
-    .map(([first, names, flags]) => [first, ...names, ...flags.flat()])
-    .map((words) => (words[0] === 'run' ? words.filter((word) => word !== '--') : words))
-    .filter((words) => !words.includes('demo'));
-  const variables = fc
+  const names = fc.array(orNoise(name, 'nobody'), { maxLength: 2 });
+  return fc
+    .tuple(verb, names, fc.array(flag(values), { maxLength: 3 }))
+    .map(([first, named, flags]) => [first, ...named, ...flags.flat()])
+    .map((all) => (all[0] === 'run' ? all.filter((word) => word !== '--') : all))
+    .filter((all) => !all.includes('demo'));
+}
+
+/** With its value behind it, beside it, or forgotten. */
+const flag = (values: Values): fc.Arbitrary<readonly string[]> =>
+  entryOf(values).chain(([key, value]) =>
+    key === 'json' || key === 'migrate'
+      ? fc.constant([`--${key}`])
+      : fc.constantFrom([`--${key}`, value], [`--${key}=${value}`], [`--${key}`]),
+  );
+
+const variablesOf = (values: Values): fc.Arbitrary<Readonly<Record<string, string>>> =>
+  fc
     .array(
-      fc
-        .constantFrom(...keys)
-        .chain((key) => fc.tuple(fc.constant(key), values[key] as fc.Arbitrary<string>)),
+      entryOf(values).map(([key, value]): [string, string] => [
+        `LOCKD_${key.replaceAll('-', '_').toUpperCase()}`,
+        value,
+      ]),
       { maxLength: 2 },
     )
-    .map((entries) =>
-      Object.fromEntries(
-        entries.map(([key, value]) => [`LOCKD_${key.replaceAll('-', '_').toUpperCase()}`, value]),
-      ),
-    );
-  // Never the database for development: it would be made.
-  return fc
-    .record({ args, variables })
-    .map((made) => ({ ...made, variables: { DATABASE_URL: url, ...made.variables } }));
-}
+    .map((entries) => Object.fromEntries(entries));
+
+const entryOf = (values: Values): fc.Arbitrary<readonly [string, string]> =>
+  fc
+    .constantFrom(...Object.entries(values))
+    .chain(([key, value]) => value.map((text) => [key, text] as const));
 
 /** In this process, as bin/lockd.js does it. */
 async function call(

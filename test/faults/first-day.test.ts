@@ -57,14 +57,16 @@ describe('start() answers, says what is wrong, and goes on trying until it leads
     await using election = await holdElection();
     await using proxy = await startProxy(election.url);
     await proxy.refuse();
-    await leadsOnceMended(election, proxy.url(), /ECONNREFUSED/, () => proxy.accept());
+    await leadsOnceMended(election, proxy.url(), 'LOCKD_CONNECTION', /ECONNREFUSED/, () =>
+      proxy.accept(),
+    );
   });
 
   test('a server that has no connection left', async () => {
     await using election = await holdElection();
     await query(election.url, `alter database ${election.database} connection limit 0`);
     await withRole(election, (url) =>
-      leadsOnceMended(election, url, /too many connections/, () =>
+      leadsOnceMended(election, url, 'LOCKD_UNAVAILABLE', /too many connections/, () =>
         query(election.url, `alter database ${election.database} connection limit -1`),
       ),
     );
@@ -74,8 +76,12 @@ describe('start() answers, says what is wrong, and goes on trying until it leads
     await using election = await holdElection();
     await withRole(election, async (url, role) => {
       await query(election.url, `alter role ${role} connection limit 0`);
-      await leadsOnceMended(election, url, /too many connections for role/, () =>
-        query(election.url, `alter role ${role} connection limit -1`),
+      await leadsOnceMended(
+        election,
+        url,
+        'LOCKD_UNAVAILABLE',
+        /too many connections for role/,
+        () => query(election.url, `alter role ${role} connection limit -1`),
       );
     });
   });
@@ -93,12 +99,13 @@ describe('start() answers, says what is wrong, and goes on trying until it leads
 async function leadsOnceMended(
   election: Election,
   connectionString: string,
+  code: LockdErrorCode,
   message: RegExp,
   mend: () => Promise<unknown>,
 ): Promise<void> {
   const { controller, story } = await election.standBy('only', { connectionString });
   const warning = await story.next('warning');
-  expect(warning).toMatchObject({ code: 'LOCKD_CONNECTION' });
+  expect(warning).toMatchObject({ code });
   expect(warning.message).toMatch(message);
   expect(controller.isActive()).toBe(false);
   await mend();

@@ -2,12 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Cluster } from '../../src/embedded/cluster.ts';
+import { descendants } from '../../src/embedded/processes.ts';
 import type { SingletonLockOptions } from '../../src/index.ts';
 import { startTestCluster } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { type Contender, type Election, holdElection, terminate } from '../support/election.ts';
 import { temporaryFolder } from '../support/folder.ts';
+import { markedProcesses } from '../support/marked.ts';
 import { reload, writeServerFile } from '../support/reload.ts';
+import { signal } from '../support/run.ts';
 import { until } from '../support/wait.ts';
 
 const [first, second] = ['the first secret', 'the second secret'];
@@ -53,14 +56,7 @@ test('a witness asks for the password of today, too', async () => {
     guard: true,
   });
   await host.next('active');
-  const sessions = async () => {
-    const found = await query<{ pid: number }>(
-      cluster.url(),
-      'select pid from pg_stat_activity where application_name like $1',
-      ['lockd:%:host'],
-    );
-    return found.map(({ pid }) => pid);
-  };
+  const sessions = () => sessionsOf('host', cluster);
   await until(async () => (await sessions()).length === 3);
   const before = await sessions();
   await rotate(cluster, second);
@@ -73,6 +69,34 @@ test('a witness asks for the password of today, too', async () => {
   host.kill();
   await next.story.next('active');
   expect((await election.terms())[1]).toMatchObject({ label: 'host', ended_by: 'testimony' });
+});
+
+test('a witness that has to connect anew when its host is dead has the last password it was given', async () => {
+  await using cluster = await clusterWithPasswords();
+  await using election = await holdElection({ ttlMs: 20_000 }, cluster.url());
+  await using folder = await temporaryFolder();
+  const passwordFile = join(folder.path, 'password');
+  await writeFile(passwordFile, first);
+  const host = await election.host('host', {
+    connectionString: undefined,
+    connection: place(election),
+    passwordFile,
+    guard: true,
+  });
+  await host.next('active');
+  await until(async () => (await sessionsOf('host', cluster)).length === 3);
+  const below = await descendants(host.process.pid);
+  const [witness] = (await markedProcesses('witness-program.js')).filter(({ pid }) =>
+    below.includes(pid),
+  );
+  const next = await election.standBy('next');
+  signal(witness?.pid ?? 0, 'SIGSTOP');
+  host.kill();
+  await host.process.exited;
+  await terminate(election.url, ...(await sessionsOf('host', cluster)));
+  signal(witness?.pid ?? 0, 'SIGCONT');
+  await next.story.next('active');
+  expect((await election.terms())[0]).toMatchObject({ label: 'host', ended_by: 'testimony' });
 });
 
 test.each([
@@ -174,6 +198,15 @@ const place = ({ url, database }: Election) => ({
   user: 'bot',
   database,
 });
+
+async function sessionsOf(label: string, cluster: Cluster): Promise<number[]> {
+  const found = await query<{ pid: number }>(
+    cluster.url(),
+    'select pid from pg_stat_activity where application_name like $1',
+    [`lockd:%:${label}`],
+  );
+  return found.map(({ pid }) => pid);
+}
 
 async function loseSessions(election: Election, { label, story }: Contender): Promise<void> {
   const { seat, control } = await election.bothBackends(label);

@@ -21,7 +21,7 @@ describe('what went wrong', () => {
     ['LKD02', 'LOCKD_UNKNOWN_NAME', false],
     ['57P01', 'LOCKD_CONNECTION', true],
     ['57P03', 'LOCKD_UNAVAILABLE', true],
-    ['53300', 'LOCKD_CONNECTION', true],
+    ['53300', 'LOCKD_UNAVAILABLE', true],
     ['ECONNREFUSED', 'LOCKD_CONNECTION', true],
   ])('%s is %s (heals by itself: %s)', (state, code, isRetryable) => {
     const cause = failure(state);

@@ -136,6 +136,21 @@ describe('a session', () => {
   });
 });
 
+test('a session that nobody wants any more is not looked for on the other hosts', async () => {
+  const [silent, other] = [await listener(), await listener()];
+  const ports = [silent, other].map(({ url }) => new URL(url).port);
+  const address = `postgres://user@127.0.0.1:${ports[0]},127.0.0.1:${ports[1]}/db`;
+  const hosts = hostsOf({ connectionString: address });
+  const abort = new AbortController();
+  const opening = Session.open(settings({ hosts, signal: abort.signal }));
+  const failed = expect(opening).rejects.toThrow();
+  await until(() => silent.sockets.size === 1);
+  abort.abort();
+  await failed;
+  expect(other.sockets.size).toBe(0);
+  expect(hosts.found).toBe(hosts.all[0]);
+});
+
 describe('a password', () => {
   const refuse = (socket: Socket): void => {
     const text = 'SFATAL\0C28P01\0Mpassword authentication failed for user "user"\0\0';

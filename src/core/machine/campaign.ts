@@ -48,8 +48,14 @@ export function attempted(
   now: Moment,
   rules: Rules,
 ): Transition {
-  const seen = see({ ...state, failures: 0 }, lease, now, rules);
-  if (!isGranted) return first(seen.effects, settled(campaign(seen.state, lease, now, rules)));
+  const seen = see(state, lease, now, rules);
+  if (!isGranted) {
+    // A grant does not count: where no takeover succeeds, each new session would have one, in a circle.
+    return first(
+      seen.effects,
+      settled(campaign({ ...seen.state, failures: 0 }, lease, now, rules)),
+    );
+  }
   const isStale = state.phase.is === 'campaigning' && state.phase.isStale;
   const won = first(seen.effects, decide(seen.state, lease, now.mono, now, rules));
   // What was told while the answer was on its way is newer than the row that it brought.
@@ -75,7 +81,7 @@ function see(state: State, lease: Lease, now: Moment, rules: Rules): Transition 
 }
 
 /** Holding the seat: start now, or wait until the predecessor's trust has run out. */
-export function decide(
+function decide(
   state: State,
   lease: Lease,
   grantedAt: number,

@@ -50,7 +50,8 @@ export const reconnectControl: Effect = { do: 'reconnect-control' };
 export function retreat(state: State, error: unknown, now: Moment, rules: Rules): Transition {
   const failures = state.failures + 1;
   const waitMs = reconnectWaitMs(failures, rules.reconnectMaxMs, now.random);
-  // A server that lets nobody in waits for those who are in: for our control session, too.
+  // A server that lets nobody in waits for those who are in: for our control session, too. One without
+  // a connection left has none for the seats as long as such sessions keep them all.
   // And where one connection was cut off in silence, the other one will not have fared better.
   const isDoubtful =
     isLockdError(error) && ['LOCKD_UNAVAILABLE', 'LOCKD_TIMEOUT'].includes(error.code);

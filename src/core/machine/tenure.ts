@@ -39,6 +39,7 @@ export function takeOffice(
   const state: State = {
     ...before,
     attempt: 0,
+    failures: 0,
     observed: undefined,
     sighting: undefined,
     notedAt: Number.NEGATIVE_INFINITY,

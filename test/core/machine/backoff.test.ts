@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { attemptWaitMs, beatSlackMs, reconnectWaitMs } from '../../../src/core/machine/backoff.ts';
 import type { Lease } from '../../../src/core/machine/lease.ts';
-import { ended, foreign, rules, vacant } from './driver.ts';
+import { Driver, ended, foreign, rules, vacant } from './driver.ts';
 
 const luck = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.999];
 
@@ -100,6 +100,53 @@ describe('pauses before a new connection', () => {
   test('double from 50 ms up to the longest', () => {
     const pauses = [1, 2, 3, 4, 5, 6, 7].map((failures) => reconnectWaitMs(failures, 1_000, 1));
     expect(pauses).toEqual([50, 100, 200, 400, 800, 1_000, 1_000]);
+  });
+
+  test('grow though each session wins the seat, as long as no takeover is answered', () => {
+    const driver = new Driver();
+    driver.send({ is: 'start' });
+    const pauses = Array.from({ length: 7 }, () => {
+      driver.hear({ is: 'opened' });
+      driver.hear({ is: 'attempted', answer: { isGranted: true, lease: ended } });
+      driver.hear({ is: 'broken', error: new Error('no room') });
+      const { until } = driver.phase as { until: number };
+      const pauseMs = until - driver.now.mono;
+      driver.elapse(pauseMs);
+      return pauseMs;
+    });
+    expect(pauses).toEqual([25, 50, 100, 200, 400, 500, 500]);
+  });
+
+  test.each<[string, (driver: Driver) => void]>([
+    [
+      'a term',
+      (driver) => {
+        driver.hear({ is: 'attempted', answer: { isGranted: true, lease: ended } });
+        driver.hear({ is: 'bid', answer: { outcome: 'taken', token: 6n } });
+        driver.send({ is: 'resign', isForced: false });
+        driver.send({ is: 'drained' });
+        driver.hear({ is: 'released', isMarked: true });
+        driver.elapse(rules.firstWaitMs);
+        driver.hear({ is: 'opened' });
+      },
+    ],
+    [
+      'a place in the queue',
+      (driver) => {
+        driver.hear({ is: 'attempted', answer: { isGranted: false, lease: foreign } });
+      },
+    ],
+  ])('begin anew after %s', (_what, have) => {
+    const driver = new Driver();
+    driver.send({ is: 'start' });
+    for (let failure = 0; failure < 6; failure += 1) {
+      driver.hear({ is: 'broken', error: new Error('refused') });
+      driver.elapse(rules.reconnectMaxMs);
+    }
+    driver.hear({ is: 'opened' });
+    have(driver);
+    driver.hear({ is: 'broken', error: new Error('refused') });
+    expect(driver.phase).toMatchObject({ is: 'cooling', until: driver.now.mono + 25 });
   });
 
   test('stay bounded after any number of failures', () => {

@@ -171,6 +171,18 @@ describe('a beat', () => {
     expect(await one.lease(seat)).toMatchObject({ beat: '0' });
   });
 
+  test('is told to nobody: a commit with a notice waits for those of the whole server', async () => {
+    const { seat, backends } = await lockd.setup(2);
+    const [one, two] = backends;
+    const token = await one.lead(seat);
+    const { channel } = await one.one('select lockd.channel($1) as channel', [seat]);
+    await two.query(`listen ${channel}`);
+    for (let count = 0; count < 10; count += 1) await one.beat(seat, token);
+    await one.query('select lockd.tell($1, $2, $3, null)', [seat, 'ended', token]);
+    await until(() => two.notifications.length > 0);
+    expect(two.notifications.map(({ payload }) => payload['kind'])).toEqual(['ended']);
+  });
+
   test('rewrites its row inside the page: there is nothing for vacuum to do', async () => {
     const { seat, backends } = await lockd.setup(1);
     const [one] = backends;
