@@ -20,7 +20,7 @@ export interface Control {
     reason: string,
     until: number,
   ): Promise<boolean>;
-  /** Drops the session and makes a new one: the server is going away. */
+  /** Drops the session; a new one is made later than a seat's: the server goes away, or is full. */
   reconnect(): void;
   /** Leaves. A mark that is being tried has as long as a connection may take, within its lease. */
   stop(): Promise<void>;
@@ -50,6 +50,9 @@ export class ControlLink implements Control {
   #answered = deferred<LockdError | undefined>();
   /** Those being tried, and when their leases are over. */
   readonly #marks = new Map<Promise<boolean>, number>();
+  /** Aborted to end the pause before the next connection. */
+  #resting = new AbortController();
+  #isYielding = false;
 
   constructor(options: ControlLinkOptions) {
     this.#options = options;
@@ -77,10 +80,12 @@ export class ControlLink implements Control {
     const beyondMs = by === 'confession' ? (confessedForLeases - 1) * ttlMs : 0;
     const mark = this.#testify(token, by, reason, until + beyondMs);
     this.#marks.set(mark, until);
+    this.#resting.abort();
     return mark.finally(() => this.#marks.delete(mark));
   }
 
   reconnect(): void {
+    this.#isYielding = true;
     this.#session?.destroy();
     this.#lost?.();
   }
@@ -95,6 +100,7 @@ export class ControlLink implements Control {
       await Promise.race([marked, pause(clock, Math.min(connectTimeoutMs, leaseMs), done.signal)]);
     }
     this.#stopping.abort();
+    this.#resting.abort();
     this.#opened.resolve(); // marks that wait for a session have nothing to wait for
     this.#answered.resolve(undefined);
     await Promise.allSettled(this.#marks.keys());
@@ -104,8 +110,7 @@ export class ControlLink implements Control {
   }
 
   async #keepConnected(hear: (notice: Notice) => void, signal: AbortSignal): Promise<void> {
-    const { store, candidate, clock, random, logger, connectTimeoutMs, reconnectMaxMs } =
-      this.#options;
+    const { store, candidate, random, logger, connectTimeoutMs, reconnectMaxMs } = this.#options;
     let failures = 0;
     while (!signal.aborted) {
       const lost = deferred();
@@ -138,9 +143,23 @@ export class ControlLink implements Control {
       }
       session?.destroy();
       this.#session = undefined;
-      if (signal.aborted) break;
-      await pause(clock, reconnectWaitMs(failures + 1, reconnectMaxMs, random()), signal);
+      await this.#rest(reconnectWaitMs(failures + 1, reconnectMaxMs, random()));
     }
+  }
+
+  /**
+   * Where a seat was refused, it goes first: every seat tries again within the longest pause, and where
+   * connections are scarce there has to be one left for it. A mark waits for nobody.
+   */
+  async #rest(waitMs: number): Promise<void> {
+    const { clock, reconnectMaxMs } = this.#options;
+    do {
+      const isYielding = this.#isYielding && this.#marks.size === 0;
+      this.#isYielding = false;
+      this.#resting = new AbortController();
+      if (this.#stopping.signal.aborted) return;
+      await pause(clock, isYielding ? reconnectMaxMs : waitMs, this.#resting.signal);
+    } while (this.#isYielding && this.#marks.size === 0);
   }
 
   async #testify(
