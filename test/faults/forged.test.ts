@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { query } from '../support/database.ts';
 import { type Election, holdElection, terminate } from '../support/election.ts';
+import { startProxy } from '../support/proxy.ts';
 import { deferred, until } from '../support/wait.ts';
 
 /** A lease that nobody can have waited for. */
@@ -40,6 +41,33 @@ test('a forged word that a leader has ended starts nobody: the lease decides', a
   expect(next.story.of('active')).toEqual([]);
   work.resolve(); // and it confesses
   await next.story.next('active');
+});
+
+test('whoever notifies without end keeps nobody from leading: the lease decides', async () => {
+  await using election = await holdElection({ ttlMs: 1_500 });
+  const old = await election.lead('old');
+  await using proxy = await startProxy(election.url);
+  const next = await election.standBy('next', { connectionString: proxy.url() });
+  const { seat } = await election.bothBackends('old');
+  await election.bothBackends('next');
+  const work = deferred();
+  void old.controller.track(work.promise); // and so it does not confess
+  // Many of them while one question is on its way.
+  proxy.delay(20);
+  await withStranger(election, async (tell) => {
+    let isOver = false;
+    const flood = Array.from({ length: 4 }, async () => {
+      while (!isOver) await tell('released', 1n);
+    });
+    try {
+      await terminate(election.url, seat);
+      await next.story.next('active');
+    } finally {
+      isOver = true;
+      work.resolve();
+      await Promise.all(flood);
+    }
+  });
 });
 
 /** When whoever sits on the seat last asked the server something. */

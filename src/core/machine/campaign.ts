@@ -57,10 +57,7 @@ export function attempted(
     );
   }
   const isStale = state.phase.is === 'campaigning' && state.phase.isStale;
-  const won = first(seen.effects, decide(seen.state, lease, now.mono, now, rules));
-  // What was told while the answer was on its way is newer than the row that it brought.
-  if (!isStale || won.state.phase.is !== 'inheriting') return won;
-  return first(won.effects, read(won.state, now.mono, now, rules));
+  return first(seen.effects, consider(seen.state, lease, now.mono, isStale, now, rules));
 }
 
 /** Learning of a beat starts its TTL anew on our clock: it had been sent before we learned of it. */
@@ -78,6 +75,23 @@ function see(state: State, lease: Lease, now: Moment, rules: Rules): Transition 
     return stay(next);
   }
   return stay({ ...next, observed: lease.token }, { do: 'observe', lease });
+}
+
+/**
+ * What was told while the row was on its way is newer than it: a reason to read it once more, but
+ * not to put a bid off, or whoever goes on notifying would keep everybody from leading.
+ */
+function consider(
+  state: State,
+  lease: Lease,
+  grantedAt: number,
+  isStale: boolean,
+  now: Moment,
+  rules: Rules,
+): Transition {
+  const decided = decide(state, lease, grantedAt, now, rules);
+  if (!isStale || decided.state.phase.is !== 'inheriting') return decided;
+  return first(decided.effects, read(decided.state, grantedAt, now, rules));
 }
 
 /** Holding the seat: start now, or wait until the predecessor's trust has run out. */
@@ -154,8 +168,7 @@ export function read(state: State, grantedAt: number, now: Moment, rules: Rules)
 export function wasRead(state: State, lease: Lease, now: Moment, rules: Rules): Transition {
   const { phase } = state;
   if (phase.is !== 'inheriting') return stay(state);
-  if (phase.isStale) return read(state, phase.grantedAt, now, rules);
-  return decide(state, lease, phase.grantedAt, now, rules);
+  return consider(state, lease, phase.grantedAt, phase.isStale, now, rules);
 }
 
 export function wait(state: State, phase: Inheriting, now: Moment, rules: Rules): Transition {

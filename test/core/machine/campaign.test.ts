@@ -183,6 +183,17 @@ describe('a notice', () => {
     expect(deeds(driver.hear({ is: 'read', lease: foreign }))).toEqual([]);
   });
 
+  test('puts no bid off, however many there are', () => {
+    const driver = new Driver().toInherit();
+    driver.send({ is: 'noticed', notice: { ...notice, kind: 'unknown' } });
+    for (let answers = 0; answers < 100; answers += 1) {
+      driver.send({ is: 'noticed', notice: { ...notice, kind: 'unknown' } });
+      driver.elapse(100);
+      if (deeds(driver.hear({ is: 'read', lease: foreign })).includes('takeover')) break;
+    }
+    expect(driver.phase.is).toBe('taking');
+  });
+
   test('while campaigning is left to the queue, which wakes sooner', () => {
     const driver = new Driver().toCampaign();
     expect(driver.send({ is: 'noticed', notice })).toEqual([]);
