@@ -38,7 +38,7 @@ export async function playFinale(ensemble: Ensemble, cues: readonly Cue[]): Prom
   const { world, judge, tally } = ensemble;
   const heartbeatMs = Math.max(...ensemble.hosts.map(({ plan }) => plan.ttlMs)) / 5;
   for (const { is, afterMs } of cues) {
-    await settle(ensemble, heartbeatMs + 300);
+    await settle(ensemble, Math.max(heartbeatMs + 300, ensemble.network.silentUntil - world.now));
     await world.run(world.now + afterMs, () => judge.look());
     const { leader } = judge;
     const token = leader?.openToken;
@@ -98,6 +98,7 @@ async function settle(
     }
     return leader !== undefined && isReady && world.now - since >= steadyMs;
   };
-  await world.run(world.now + settleMs, () => judge.look(), isSettled);
-  if (!isSettled()) world.violate('progress', `not everybody has settled within ${settleMs} ms`);
+  const withinMs = settleMs + steadyMs;
+  await world.run(world.now + withinMs, () => judge.look(), isSettled);
+  if (!isSettled()) world.violate('progress', `not everybody has settled within ${withinMs} ms`);
 }

@@ -17,6 +17,9 @@ export interface End<Message> {
   closed(reason: string): void;
 }
 
+/** As src/postgres/session.ts sets them: five seconds of silence, then ten probes. */
+const clientKeepaliveMs = 15_000;
+
 interface Cut {
   readonly place: string;
   readonly scope: Scope;
@@ -137,6 +140,9 @@ export class Network {
   readonly #cuts = new Set<Cut>();
   readonly #links = new Set<AnyLink>();
   readonly #silent = new Set<AnyLink>();
+  #severed = 0;
+  /** From then on nobody takes a connection for alive that is none. */
+  silentUntil = 0;
   #weather: Weather;
 
   constructor(world: World, weather: Weather) {
@@ -167,7 +173,11 @@ export class Network {
   sever(link: AnyLink, tells: 'client' | 'server' | 'nobody', reason: string): void {
     link.sever();
     this.#links.delete(link);
-    this.#silent.add(link);
+    this.#severed += 1;
+    // Every other one for good: whatever forwards packets has forgotten it, and answers to none.
+    if (this.#severed % 2 === 0) this.#silent.add(link);
+    this.silentUntil = this.#world.now + clientKeepaliveMs + 50;
+    this.#world.after(clientKeepaliveMs, () => link.client?.closed('keepalives were not answered'));
     if (tells === 'client') link.client?.closed(reason);
     if (tells === 'server') link.server?.closed(reason);
     this.#world.after(link.keepaliveMs, () => link.server?.closed('keepalives were not answered'));

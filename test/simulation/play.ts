@@ -85,6 +85,9 @@ async function playIn(world: World, schedule: Schedule): Promise<Outcome> {
   tally.count('progress', 'ms without faults until somebody leads', Math.round(world.now - calmAt));
   // Long enough for a leader that neglects its beats to lose its term; not for every schedule.
   if (schedule.luck % 4 === 0 && schedule.finale.length === 0) {
+    // Whoever leads through a connection that is none any more has to find that out first.
+    await world.run(Math.max(world.now, network.silentUntil), look);
+    await world.run(world.now + boundMs, look, () => judge.leader !== undefined);
     const { leader } = judge;
     world.tell('judge', () => `expects ${leader?.instance} to go on leading`);
     await world.run(world.now + 1.2 * ttlMs, look);

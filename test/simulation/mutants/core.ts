@@ -51,10 +51,10 @@ export const coreMutants: readonly Mutant[] = [
   },
   {
     name: 'an answer after the deadline revives the term',
-    breaks: ['quiet'],
+    breaks: ['a term never resumes'],
     file: machine('machine'),
-    from: 'if (isTrusted(phase.trusted, now, rules)) return stay(state);',
-    to: "if (phase.is === 'active' || isTrusted(phase.trusted, now, rules)) return stay(state);",
+    from: 'const expired = expire(state, now, rules);',
+    to: "const expired = event.is === 'beaten' ? stay(state) : expire(state, now, rules);",
   },
   {
     name: 'no wait for the lease of a silent predecessor',
@@ -264,13 +264,6 @@ export const coreMutants: readonly Mutant[] = [
     file: machine('machine'),
     from: 'return now.mono >= phase.until ? connect(state, now, rules) : stay(state);',
     to: 'return stay(state);',
-  },
-  {
-    name: 'calls have no deadline',
-    breaks: ['quiet'],
-    file: machine('machine'),
-    from: "if (call !== undefined && call.kind !== 'beat' && now.mono >= call.until) {",
-    to: "if (call !== undefined && call.kind === 'connect' && now.mono >= call.until) {",
   },
   {
     name: 'a leader forgets to beat',

@@ -21,6 +21,7 @@ export type Promised =
   | 'in time'
   | 'marked before unlocked'
   | 'nothing is left behind'
+  | 'no gate without a term'
   | 'nothing is thrown'
   | 'one gate'
   | 'one passive per active'
@@ -29,6 +30,7 @@ export type Promised =
   | 'quiet'
   | 'steady'
   | 'a stop ends'
+  | 'a term never resumes'
   | 'tokens grow'
   | 'work in turn';
 
