@@ -39,7 +39,7 @@ test('a seat that comes free in the moment in which the wait for it ends has one
     await rival.client.end();
   }
   expect(story.of('warning')).toEqual([]);
-});
+}, 120_000);
 
 async function rivalFor(url: string) {
   const client = new pg.Client({ connectionString: url, application_name: 'rival' });
