@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { LockdError } from '../core/errors.ts';
 import type { Settled } from '../core/options.ts';
 import type { Witness } from '../core/runtime.ts';
@@ -38,6 +39,7 @@ export function witnessProcess(
   let child: ChildProcess | undefined;
   return {
     async start() {
+      const program = witnessProgram();
       // Loaded here: a controller without a guard has no use for child processes.
       const { fork } = await import('node:child_process');
       const { startedOf } = await import('./group.ts');
@@ -50,7 +52,7 @@ export function witnessProcess(
       }
       const { password, ...rest } = connection ?? {};
       const hasPasswordFunction = typeof password === 'function';
-      const forked = fork(new URL('./witness-program.js', import.meta.url), {
+      const forked = fork(program, {
         detached: true,
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
         serialization: 'advanced',
@@ -78,7 +80,8 @@ export function witnessProcess(
         connectTimeoutMs: rules.connectTimeoutMs,
         reconnectMaxMs: rules.reconnectMaxMs,
         database: {
-          connectionString,
+          // Left out where it was: a key without a value is an address that was lost.
+          ...(connectionString === undefined ? {} : { connectionString }),
           schema,
           connection: hasPasswordFunction ? rest : connection,
         },
@@ -106,6 +109,19 @@ export function witnessProcess(
       clearTimeout(timer);
     },
   };
+}
+
+function witnessProgram(): URL {
+  // Some bundlers know `new URL(…, import.meta.url)`: they would copy the file, without what it imports.
+  const here: string | undefined = import.meta.url;
+  if (here !== undefined) {
+    const program = new URL('./witness-program.js', here);
+    if (existsSync(program)) return program;
+  }
+  throw new LockdError(
+    'LOCKD_GUARD',
+    'Expected witness-program.js beside the code of lockd: `guard: true` starts it, and a bundle leaves it behind. Mark `lockd` as external in the bundler, or leave `guard` out.',
+  );
 }
 
 function spawned(child: ChildProcess): Promise<void> {

@@ -98,7 +98,7 @@ export async function checkSchema(session: Session, schema: string): Promise<voi
     `select coalesce(max(version), 0) as version from ${schema}.migration`,
   );
   const applied = Number(rows[0].version);
-  const shipped = (await shippedMigrations()).length;
+  const shipped = shippedMigrations.length;
   if (applied < shipped) throw missing(`Schema ${schema} is at version ${applied} of ${shipped}`);
   if (applied > shipped) {
     throw new LockdError(

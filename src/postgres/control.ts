@@ -39,7 +39,7 @@ export async function openControl(
     await pin(session, controlPins(who));
     const seat = await statements.enroll(ask, schema, who.name);
     if (!isWitness) {
-      const self = { host: hostname(), pid: process.pid, version: await version() };
+      const self = { host: hostname(), pid: process.pid, version };
       const channel = await statements.register(ask, schema, seat, who, self);
       await ask(`listen ${pg.escapeIdentifier(channel)}`);
     }

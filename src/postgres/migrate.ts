@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { LockdError } from '../core/errors.ts';
+import { isLockdError, LockdError, messageOf } from '../core/errors.ts';
 import { refuseUnknown } from '../core/known.ts';
 import { checkKind } from './checks.ts';
 import { type DatabaseOptions, databaseOptions, settleDatabase } from './connection.ts';
@@ -32,9 +32,19 @@ export function migrate(options: DatabaseOptions = {}, bounds: Bounds = {}): Pro
       return { applied: missing.files };
     } catch (error) {
       await session.bounded('rollback').catch(() => {}); // the first error is the one to tell
-      throw error;
+      throw unprivileged(error) ?? error;
     }
   });
+}
+
+/** What a role needs that migrates is more than what `--print-grants` gives to one that leads. */
+function unprivileged(error: unknown): LockdError | undefined {
+  if (!isLockdError(error) || error.code !== 'LOCKD_PRIVILEGE') return undefined;
+  return new LockdError(
+    error.code,
+    `${messageOf(error.cause)}. Whoever migrates needs CREATE on the database and must own the schema, if it is there: \`grant create on database … to …\`, or let an owner migrate.`,
+    { cause: error.cause },
+  );
 }
 
 export interface Missing {
@@ -86,16 +96,15 @@ async function missingIn(
   session: Session,
   schema: string,
 ): Promise<{ files: readonly string[]; statements: readonly string[] }> {
-  const shipped = await shippedMigrations();
   const { rows } = await session.bounded('select to_regclass($1) is not null as is_there', [
     `${schema}.migration`,
   ]);
   const isThere = rows[0].is_there;
   const applied = isThere ? await appliedIn(session, schema) : [];
   for (const [index, migration] of applied.entries()) {
-    checkApplied(shipped[index], migration, schema);
+    checkApplied(shippedMigrations[index], migration, schema);
   }
-  const missing = shipped.slice(applied.length);
+  const missing = shippedMigrations.slice(applied.length);
   const statements = missing.flatMap(({ version, file, sql, checksum }) => [
     sql.replaceAll(/\blockd\./g, `${schema}.`),
     `insert into ${schema}.migration (version, file, checksum)

@@ -1,28 +1,25 @@
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { readdir, readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { SingletonLockController } from '../../src/index.ts';
 import { assertFence } from '../../src/postgres/fence.ts';
 import { migrate, readMissing } from '../../src/postgres/migrate.ts';
-import { readMigrations, shippedMigrations } from '../../src/postgres/migrations.ts';
+import { shippedMigrations } from '../../src/postgres/migrations.ts';
 import { createDatabase, query } from '../support/database.ts';
-import { temporaryFolder } from '../support/folder.ts';
 import { expectNoSessions } from '../support/leaks.ts';
 import { until } from '../support/wait.ts';
 
-const files = async () => (await shippedMigrations()).map(({ file }) => file);
+const files = shippedMigrations.map(({ file }) => file);
 
 describe('a migration', () => {
   test('applies every file once, though eight start at the same time', async () => {
     await using database = await createDatabase();
     const options = { connectionString: database.url };
     const answers = await Promise.all(Array.from({ length: 8 }, () => migrate(options)));
-    expect(answers.flatMap(({ applied }) => applied)).toEqual(await files());
+    expect(answers.flatMap(({ applied }) => applied)).toEqual(files);
     const rows = await query(database.url, 'select version, file from lockd.migration order by 1');
-    expect(rows).toEqual((await files()).map((file, index) => ({ version: index + 1, file })));
+    expect(rows).toEqual(files.map((file, index) => ({ version: index + 1, file })));
     expect(await migrate(options)).toEqual({ applied: [] });
     await expectNoSessions(database.url);
   });
@@ -31,7 +28,7 @@ describe('a migration', () => {
     await using database = await createDatabase();
     const options = { connectionString: database.url };
     const missing = await readMissing(options);
-    expect(missing.files).toEqual(await files());
+    expect(missing.files).toEqual(files);
     expect(missing.script).toMatch(/^begin .*commit;$/s);
     expect(await query(database.url, `select to_regnamespace('lockd') as there`)).toEqual([
       { there: null },
@@ -52,12 +49,51 @@ describe('a migration', () => {
     );
     expect(tables).toEqual([{ tablename: 'fence' }]);
     await query(database.url, 'drop table lockd.fence');
-    expect(await migrate(options)).toEqual({ applied: await files() });
+    expect(await migrate(options)).toEqual({ applied: files });
+  });
+
+  test('into a schema of somebody else says whose it is, and so does a controller', async () => {
+    await using database = await createDatabase();
+    await query(database.url, 'create schema lockd create table migration (id int, name text)');
+    const options = { connectionString: database.url };
+    const refusal = {
+      code: 'LOCKD_INVALID_OPTION',
+      isRetryable: false,
+      message: expect.stringMatching(/does not exist\. The schema holds .* Give lockd a schema of/),
+    };
+    await expect(migrate(options)).rejects.toMatchObject(refusal);
+    await expect(readMissing(options)).rejects.toMatchObject(refusal);
+    const controller = new SingletonLockController({ name: 'bot', ...options });
+    await expect(controller.start()).rejects.toMatchObject(refusal);
+    await query(database.url, 'drop table lockd.migration; create table lockd.seat (id int)');
+    await expect(migrate(options)).rejects.toMatchObject({
+      ...refusal,
+      message: expect.stringMatching(/already exists\. The schema holds/),
+    });
+  });
+
+  test('by a role that may not create says what it lacks, which no grant to lead gives', async () => {
+    await using database = await createDatabase();
+    const role = `role_${new URL(database.url).pathname.slice(1)}`;
+    await query(database.url, `create role ${role} login password 'secret'`);
+    try {
+      const url = Object.assign(new URL(database.url), { username: role, password: 'secret' });
+      const migrating = migrate({ connectionString: url.href });
+      await expect(migrating).rejects.toMatchObject({
+        code: 'LOCKD_PRIVILEGE',
+        message: expect.stringMatching(
+          /^permission denied for database .*CREATE on the database.*let an owner migrate/,
+        ),
+      });
+      await expect(migrating).rejects.not.toThrow('print-grants');
+    } finally {
+      await query(database.url, `drop role ${role}`);
+    }
   });
 
   test('goes on from where an earlier version left off', async () => {
     await using database = await createDatabase();
-    const [first] = await shippedMigrations();
+    const [first] = shippedMigrations;
     await query(
       database.url,
       `create schema lockd
@@ -70,7 +106,7 @@ describe('a migration', () => {
       first?.checksum,
     ]);
     const { applied } = await migrate({ connectionString: database.url });
-    expect(applied).toEqual((await files()).slice(1));
+    expect(applied).toEqual(files.slice(1));
   });
 
   test('refuses a schema that an edited file was applied to, and names the file', async () => {
@@ -80,7 +116,7 @@ describe('a migration', () => {
     await query(database.url, "update lockd.migration set checksum = 'x' where version = 2");
     await expect(migrate(options)).rejects.toMatchObject({
       code: 'LOCKD_SCHEMA_EDITED',
-      message: expect.stringContaining((await files())[1] as string),
+      message: expect.stringContaining(files[1] as string),
     });
   });
 
@@ -156,7 +192,7 @@ describe('another schema name', () => {
     expect(mentions).toEqual([]);
   });
 
-  test.each(['Lockd', 'a b', '1st', '', 'x'.repeat(64), 'a"; drop table x'])(
+  test.each(['Lockd', 'a b', '1st', '', 'x'.repeat(64), 'a"; drop table x', 'pg_x'])(
     'may not be %j',
     async (name) => {
       await expect(migrate({ schema: name })).rejects.toMatchObject({
@@ -187,32 +223,32 @@ test('a session of the host that uses the schema stays as it was: nothing is set
 
 describe('the shipped files', () => {
   test('are numbered without a gap', async () => {
-    for (const [index, { version, file }] of (await shippedMigrations()).entries()) {
+    for (const [index, { version, file }] of shippedMigrations.entries()) {
       expect(version).toBe(index + 1);
       expect(file).toMatch(new RegExp(`^${String(version).padStart(4, '0')}_\\w+\\.sql$`));
     }
   });
 
-  test('are the same with either kind of line end: a checkout may turn them around', async () => {
-    await using folder = await temporaryFolder();
-    const shipped = await shippedMigrations();
-    for (const { file, sql } of shipped) {
-      await writeFile(join(folder.path, file), sql.replaceAll('\n', '\r\n'));
-    }
-    await writeFile(join(folder.path, 'README.md'), 'not a migration');
-    expect(await readMigrations(pathToFileURL(`${folder.path}/`))).toEqual(shipped);
-  });
-
-  test('out of sequence are refused', async () => {
-    await using folder = await temporaryFolder();
-    await writeFile(join(folder.path, '0001_one.sql'), 'select 1');
-    await writeFile(join(folder.path, '0003_three.sql'), 'select 3');
-    const reading = readMigrations(pathToFileURL(`${folder.path}/`));
-    await expect(reading).rejects.toThrow('0003_three.sql is out of sequence');
+  test('are in the code, as the folder has them', async () => {
+    const folder = new URL('../../migrations/', import.meta.url);
+    const entries = (await readdir(folder)).sort().map(async (file) => {
+      // A checkout may turn line ends around, which a template does not keep, either.
+      const sql = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n');
+      return `  '${file}': \`${sql.replaceAll(/[\\`]|\$(?=\{)/g, '\\$&')}\`,\n`;
+    });
+    const update = 'npx vitest run test/postgres/migrate.test.ts --update';
+    const code = [
+      `/** The files of migrations/, for bundles, too. Written by \`${update}\`. */\n`,
+      'export const texts: Readonly<Record<string, string>> = {\n',
+      ...(await Promise.all(entries)),
+      '};\n',
+    ].join('');
+    const path = '../../src/postgres/migrations-text.ts';
+    await expect(code, `${path} is out of date: ${update}`).toMatchFileSnapshot(path);
   });
 
   test('are known by what they contain', async () => {
-    for (const { file, checksum } of await shippedMigrations()) {
+    for (const { file, checksum } of shippedMigrations) {
       const url = new URL(`../../migrations/${file}`, import.meta.url);
       const text = (await readFile(url, 'utf8')).replaceAll('\r\n', '\n');
       expect(checksum).toBe(createHash('sha256').update(text).digest('hex'));
