@@ -7,6 +7,7 @@ export type Names<Options> = Readonly<Record<keyof Options, true>>;
 export function refuseUnknown<Options extends object>(
   options: Options,
   known: Names<Options>,
+  place = 'here',
 ): void {
   if (typeof options !== 'object' || options === null) {
     const got = options === null ? 'null' : typeof options; // not the value: it may be an address
@@ -20,14 +21,21 @@ export function refuseUnknown<Options extends object>(
     nearest === undefined
       ? `There are: ${names.map((name) => `\`${name}\``).join(', ')}.`
       : `Did you mean \`${nearest}\`?`;
-  throw new LockdError('LOCKD_INVALID_OPTION', `There is no option \`${unknown}\` here. ${remedy}`);
+  throw new LockdError(
+    'LOCKD_INVALID_OPTION',
+    `There is no option \`${unknown}\` ${place}. ${remedy}`,
+  );
 }
 
-/** The name that is the fewest edits away, unless that is more than half of it. */
-function nearestOf(word: string, names: readonly string[]): string | undefined {
+/** The name that is the fewest edits away, unless these are too many: by default, more than half of it. */
+export function nearestOf(
+  word: string,
+  names: readonly string[],
+  mostEdits = (name: string): number => name.length / 2,
+): string | undefined {
   const [nearest] = names
     .map((name) => ({ name, edits: editsBetween(word.toLowerCase(), name.toLowerCase()) }))
-    .filter(({ name, edits }) => edits <= name.length / 2)
+    .filter(({ name, edits }) => edits <= mostEdits(name))
     .sort((one, other) => one.edits - other.edits);
   return nearest?.name;
 }

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { LockdError } from '../core/errors.ts';
-import type { Names } from '../core/known.ts';
+import { type Names, refuseUnknown } from '../core/known.ts';
+import { hasPort, refuseMisread, refusePort, refuseSslMode, unreadable } from './address.ts';
 import { type Hosts, hostsOf } from './hosts.ts';
 
 /** Where the database is. */
@@ -28,24 +29,62 @@ export interface Database {
   readonly schema: string;
 }
 
-export function settleDatabase({
-  connectionString,
-  connection,
-  schema = 'lockd',
-}: DatabaseOptions): Database {
-  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
-    throw new LockdError(
-      'LOCKD_INVALID_OPTION',
-      `Expected \`schema\` to be a lower-case identifier of at most 63 characters, got ${JSON.stringify(schema.slice(0, 80))}.`,
-    );
-  }
-  if (connectionString === '') {
-    throw new LockdError(
-      'LOCKD_INVALID_OPTION',
-      'Expected `connectionString` to name a database, got "". Leave it out to use the PG* variables.',
-    );
-  }
-  refuseMisread(connectionString);
+/** What a `pg.Client` takes, and a pool: its settings are often given to us as well. */
+const connectionOptions: Names<pg.PoolConfig & pg.Defaults> & Readonly<Record<string, true>> = {
+  user: true,
+  database: true,
+  password: true,
+  port: true,
+  host: true,
+  connectionString: true,
+  ssl: true,
+  sslnegotiation: true,
+  enableChannelBinding: true,
+  stream: true,
+  types: true,
+  options: true,
+  client_encoding: true,
+  application_name: true,
+  fallback_application_name: true,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: true,
+  connectionTimeoutMillis: true,
+  statement_timeout: true,
+  query_timeout: true,
+  lock_timeout: true,
+  idle_in_transaction_session_timeout: true,
+  pipeline: true,
+  binary: true,
+  replication: true,
+  scramMaxIterations: true,
+  connection: true,
+  Promise: true,
+  parseInt8: true,
+  parseInputDatesAsUTC: true,
+  max: true,
+  min: true,
+  poolSize: true,
+  poolIdleTimeout: true,
+  reapIntervalMillis: true,
+  idleTimeoutMillis: true,
+  log: true,
+  allowExitOnIdle: true,
+  maxUses: true,
+  maxLifetimeSeconds: true,
+  Client: true,
+  onConnect: true,
+  verify: true,
+};
+
+export function settleDatabase(options: DatabaseOptions): Database {
+  const { connection, schema = 'lockd' } = options;
+  refuseSchema(schema);
+  if (connection !== undefined) refuseUnknown(connection, connectionOptions, 'in `connection`');
+  const connectionString = addressOf(options);
+  if (connectionString === undefined) refuseLost(options);
+  else refuseMisread(connectionString);
+  refusePorts(connectionString, connection);
+  refuseSslMode('PGSSLMODE', process.env['PGSSLMODE']);
   const hosts = hostsOf({ connectionString, connection });
   try {
     for (const config of hosts.all) new pg.Client(config);
@@ -60,31 +99,74 @@ export function settleDatabase({
   return { hosts, schema: pg.escapeIdentifier(schema) };
 }
 
-const sslModes: readonly (string | null | undefined)[] = [
-  ...['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'],
-  ...['', null, undefined],
-];
-
-/** What pg takes without a word: any scheme, and a misspelt mode for a connection without TLS. */
-function refuseMisread(address: string | undefined): void {
-  if (address !== undefined && !/^(postgres(ql)?:\/\/|socket:|\/)/i.test(address)) {
-    throw unreadable('does not begin like this');
-  }
-  const [, query] = address?.split('?', 2) ?? [];
-  const asked = { sslmode: new URLSearchParams(query).get('sslmode') };
-  for (const [name, mode] of Object.entries({ ...asked, PGSSLMODE: process.env['PGSSLMODE'] })) {
-    if (sslModes.includes(mode)) continue;
+function refuseSchema(schema: unknown): void {
+  if (typeof schema !== 'string' || !/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
+    const got = typeof schema === 'string' ? JSON.stringify(schema.slice(0, 80)) : kindOf(schema);
     throw new LockdError(
       'LOCKD_INVALID_OPTION',
-      `Expected \`${name}\` to be one of ${sslModes.filter(Boolean).join(', ')}, got ${JSON.stringify(mode)}.`,
+      `Expected \`schema\` to be a lower-case identifier of at most 63 characters, got ${got}.`,
     );
   }
+  if (!schema.startsWith('pg_')) return;
+  throw new LockdError(
+    'LOCKD_INVALID_OPTION',
+    `Expected \`schema\` to be a name of ours, got ${JSON.stringify(schema)}: names that begin with pg_ are the server's.`,
+  );
 }
 
-/** Neither the address nor pg's words about it: both may hold the password. */
-export const unreadable = (why: string, cause?: unknown): LockdError =>
+/** From either place it may stand in. */
+function addressOf({ connectionString, connection }: DatabaseOptions): string | undefined {
+  const inner = connection?.connectionString;
+  for (const address of [connectionString, inner]) {
+    if (address !== undefined && typeof address !== 'string') {
+      throw new LockdError(
+        'LOCKD_INVALID_OPTION',
+        `Expected \`connectionString\` to be a string, got ${kindOf(address)}. Of a URL, give its \`href\`.`,
+      );
+    }
+    if (address === '') {
+      throw new LockdError(
+        'LOCKD_INVALID_OPTION',
+        'Expected `connectionString` to name a database, got "". Leave it out to use the PG* variables.',
+      );
+    }
+  }
+  const address = connectionString ?? inner;
+  if (address === undefined) return undefined;
+  if (inner !== undefined && inner !== address) throw contradiction('connectionString');
+  const hidden = naming.find((name) => isGiven(connection?.[name]));
+  if (hidden !== undefined) throw contradiction(hidden);
+  return address;
+}
+
+/** What says where to go. `pg` heeds none of it beside an address. */
+const naming = ['host', 'port', 'user', 'database'] as const;
+
+const isGiven = (value: unknown): boolean => (value ?? '') !== '';
+
+const kindOf = (value: unknown): string => (value === null ? 'null' : typeof value);
+
+const contradiction = (name: string): LockdError =>
   new LockdError(
     'LOCKD_INVALID_OPTION',
-    `Expected a database address such as postgres://user@host:5432/database, got one that ${why}. Percent-encode what is special in user and password.`,
-    { cause },
+    `Expected an address or \`connection.${name}\`, got both. Name it in the address, or leave \`connectionString\` out.`,
   );
+
+/** A program that lost its address must not quietly lead in whatever database is on this machine. */
+function refuseLost(options: DatabaseOptions): void {
+  const { connection } = options;
+  if (!Object.hasOwn(options, 'connectionString')) return;
+  if ([...naming, 'stream' as const].some((name) => isGiven(connection?.[name]))) return;
+  if (naming.some((name) => isGiven(process.env[`PG${name.toUpperCase()}`]))) return;
+  throw new LockdError(
+    'LOCKD_INVALID_OPTION',
+    'Expected `connectionString` to name a database, got undefined: DATABASE_URL unset? Set it, or PGHOST and PGDATABASE, or leave the option out for a server on this machine.',
+  );
+}
+
+function refusePorts(address: string | undefined, connection: pg.ClientConfig | undefined): void {
+  const { port } = connection ?? {};
+  const variable = process.env['PGPORT'];
+  if (address === undefined && isGiven(port)) refusePort('connection.port', port);
+  else if (isGiven(variable) && !hasPort(address ?? '')) refusePort('PGPORT', variable);
+}

@@ -1,19 +1,12 @@
 import pg from 'pg';
-import { type DatabaseOptions, settleDatabase, unreadable } from './connection.ts';
+import { type DatabaseOptions, settleDatabase } from './connection.ts';
 
 /**
  * Where these options lead to, for people, without the password: as `pg` itself reads them, so that
  * a variable that fills a gap shows. Nothing is connected.
  */
 export function describeDatabase(options: DatabaseOptions = {}): string {
-  const { connectionString } = options;
   const { all } = settleDatabase(options).hosts;
-  if (
-    connectionString !== undefined &&
-    !/^(postgres(ql)?:\/\/|socket:|\/)/i.test(connectionString)
-  ) {
-    throw unreadable('does not begin with postgres://');
-  }
   const clients = all.map((config) => new pg.Client(config));
   const [{ user, database }] = clients as [pg.Client];
   const places = clients.map(placeOf).join(' or ');

@@ -22,11 +22,25 @@ const refusedLogin: Failure = {
   remedy: 'Check user, password and database, and what pg_hba.conf allows.',
 };
 
+const foreignTables: Failure = {
+  code: 'LOCKD_INVALID_OPTION',
+  remedy:
+    'The schema holds tables or functions of somebody else by our names. Give lockd a schema of its own: `schema`, or `--schema`.',
+};
+const unknownHost: Failure = {
+  code: 'LOCKD_CONNECTION',
+  remedy: 'Check the name of the host, and that it resolves here.',
+  isRetryable: true,
+};
+
 /** What a SQLSTATE, or Node's code, means to lockd. All else is a connection that may be tried again. */
 const failures: Readonly<Record<string, Failure>> = {
   '3F000': missingSchema,
   '42P01': missingSchema,
   '42883': missingSchema,
+  '42703': foreignTables,
+  '42723': foreignTables,
+  '42P07': foreignTables,
   '42501': {
     code: 'LOCKD_PRIVILEGE',
     remedy: 'Grant the role what `lockd migrate --print-grants ROLE` prints; RUNBOOK.md says more.',
@@ -50,6 +64,19 @@ const failures: Readonly<Record<string, Failure>> = {
     remedy: 'The server lets nobody in now; lockd keeps trying.',
     isRetryable: true,
   },
+  '57014': {
+    code: 'LOCKD_CONNECTION',
+    remedy:
+      'Look for a `statement_timeout` that cuts our statements short, or for who cancels them.',
+    isRetryable: true,
+  },
+  ECONNREFUSED: {
+    code: 'LOCKD_CONNECTION',
+    remedy: 'Check host and port, and that the server is up.',
+    isRetryable: true,
+  },
+  ENOTFOUND: unknownHost,
+  EAI_AGAIN: unknownHost,
   // In `lockd.fence`: somebody took over after the transaction's snapshot, be it this very instance,
   // or it collides with another transaction. The old snapshot cannot tell; a new one can.
   '40001': {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { checkName, expect, methods } from '../core/checks.ts';
 import { LockdError } from '../core/errors.ts';
 import { refuseUnknown } from '../core/known.ts';
 import { settleDatabase } from './connection.ts';
@@ -26,6 +27,7 @@ export async function assertFence(
   options: { readonly schema?: string | undefined } = {},
 ): Promise<void> {
   refuseUnknown(options, { schema: true });
+  methods('client', client, ['query']);
   if (isPool(client)) {
     throw new LockdError(
       'LOCKD_NO_TRANSACTION',
@@ -38,6 +40,8 @@ export async function assertFence(
       'There is no term: this instance does not lead. Roll back.',
     );
   }
+  checkName(term?.name);
+  expect(typeof term.token === 'bigint', '`token` to be a bigint', term.token);
   const { schema } = settleDatabase(options);
   try {
     if (await fenceInTransaction(client, schema, term.name, term.token)) return;

@@ -31,7 +31,9 @@ export function postgresStore(
       if (!isMigrated) {
         const { connectionString, connection, schema } = options;
         const { signal, timeoutMs } = session;
-        await migrate({ connectionString, connection, schema }, { signal, timeoutMs });
+        // Left out where it was: a key without a value is an address that was lost.
+        const address = connectionString === undefined ? {} : { connectionString };
+        await migrate({ ...address, connection, schema }, { signal, timeoutMs });
         isMigrated = true;
         migrated.resolve();
       }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type LockdErrorCode, SingletonLockController } from '../../src/index.ts';
 import { grantScript } from '../../src/postgres/grants.ts';
 import { createDatabase, query } from '../support/database.ts';
@@ -45,6 +45,9 @@ describe('start() rejects with the value and the remedy, and leaves nothing runn
       'postgres://localhost/db?sslmode=sometimes',
       /`sslmode` to be one of disable.*got "sometimes"/,
     ],
+    ['postgres://localhost/db?sslmod=disable', /Did you mean `sslmode`/],
+    ['postgres://localhost:99999/db', /a number from 1 to 65535/],
+    ['postgres://me:p@ss/word@localhost/db', /Percent-encode/],
   ])('an address like %s is refused before anything is connected', (connectionString, message) => {
     const make = () => new SingletonLockController({ name: 'led', connectionString });
     expect(make).toThrow(message);
@@ -52,14 +55,24 @@ describe('start() rejects with the value and the remedy, and leaves nothing runn
   });
 });
 
+test('an address that is not set is refused, and not made up', () => {
+  for (const name of ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER']) vi.stubEnv(name, undefined);
+  try {
+    const connectionString = process.env['LOCKD_TEST_NEVER_SET'];
+    const make = () => new SingletonLockController({ name: 'led', connectionString });
+    expect(make).toThrow('DATABASE_URL unset?');
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
 describe('start() answers, says what is wrong, and goes on trying until it leads:', () => {
   test('a database that is not up yet', async () => {
     await using election = await holdElection();
     await using proxy = await startProxy(election.url);
     await proxy.refuse();
-    await leadsOnceMended(election, proxy.url(), 'LOCKD_CONNECTION', /ECONNREFUSED/, () =>
-      proxy.accept(),
-    );
+    const refused = /ECONNREFUSED.*Check host and port/;
+    await leadsOnceMended(election, proxy.url(), 'LOCKD_CONNECTION', refused, () => proxy.accept());
   });
 
   test('a server that has no connection left', async () => {
@@ -92,7 +105,7 @@ describe('start() answers, says what is wrong, and goes on trying until it leads
     const warned = new Promise<Error>((resolve) => controller.once('warning', resolve));
     await controller.start();
     expect(controller.state).toBe('passive');
-    expect((await warned).message).toContain('no-such-host.invalid');
+    expect((await warned).message).toMatch(/no-such-host\.invalid.*Check the name of the host/);
   });
 });
 

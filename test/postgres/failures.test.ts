@@ -22,7 +22,12 @@ describe('what went wrong', () => {
     ['57P01', 'LOCKD_CONNECTION', true],
     ['57P03', 'LOCKD_UNAVAILABLE', true],
     ['53300', 'LOCKD_UNAVAILABLE', true],
+    ['57014', 'LOCKD_CONNECTION', true],
     ['ECONNREFUSED', 'LOCKD_CONNECTION', true],
+    ['ENOTFOUND', 'LOCKD_CONNECTION', true],
+    ['EAI_AGAIN', 'LOCKD_CONNECTION', true],
+    ['42703', 'LOCKD_INVALID_OPTION', false],
+    ['42P07', 'LOCKD_INVALID_OPTION', false],
   ])('%s is %s (heals by itself: %s)', (state, code, isRetryable) => {
     const cause = failure(state);
     const error = asLockdError(cause);
@@ -34,6 +39,9 @@ describe('what went wrong', () => {
     expect(asLockdError(failure('42P01')).message).toContain('lockd migrate');
     expect(asLockdError(failure('42501')).message).toContain('Grant');
     expect(asLockdError(failure('28P01')).message).toContain('password');
+    expect(asLockdError(failure('ECONNREFUSED')).message).toContain('Check host and port');
+    expect(asLockdError(failure('ENOTFOUND')).message).toContain('Check the name of the host');
+    expect(asLockdError(failure('57014')).message).toContain('Look for a `statement_timeout`');
   });
 
   test('stays what it is once it has been named', () => {
