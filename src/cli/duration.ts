@@ -1,9 +1,9 @@
-const unitsMs = { ms: 1, s: 1000 } as const;
+const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
-/** `10s`, `1.5s` or `250ms`. A bare number is refused: nobody can tell its unit. */
+/** `10s`, `1.5s`, `250ms`, `5m` or `1h`. A bare number is refused: nobody can tell its unit. */
 export function parseDuration(text: string): number | undefined {
   const { amount, unit } =
-    /^(?<amount>\d{1,9}(?:\.\d{1,3})?)(?<unit>ms|s)$/.exec(text)?.groups ?? {};
+    /^(?<amount>\d{1,9}(?:\.\d{1,3})?)(?<unit>ms|s|m|h)$/.exec(text)?.groups ?? {};
   if (amount === undefined || unit === undefined) return undefined;
   const durationMs = Number(amount) * unitsMs[unit as keyof typeof unitsMs];
   const wholeMs = Math.round(durationMs);

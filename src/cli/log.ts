@@ -47,11 +47,32 @@ function writable(fields: Record<string, unknown>): Record<string, unknown> {
   );
 }
 
-/** A terminal that was closed and a disk that is full cost lines, never the lease. */
-function inBackground(): ReturnType<typeof destination> {
-  const stderr = destination({ dest: 2, sync: false, maxLength: longestBacklog });
-  stderr.on('error', () => {});
-  return stderr;
+/**
+ * A terminal that was closed and a disk that is full cost lines, never the lease. What could not be
+ * written is dropped: at exit it would be tried for ever. The next line begins anew.
+ */
+function inBackground(): DestinationStream {
+  let stderr: Destination | undefined;
+  return {
+    write(line) {
+      stderr ??= open((opened) => {
+        if (stderr === opened) stderr = undefined;
+      });
+      stderr.write(line);
+    },
+  };
+}
+
+type Destination = ReturnType<typeof destination>;
+
+function open(failed: (opened: Destination) => void): Destination {
+  const opened = destination({ dest: 2, sync: false, maxLength: longestBacklog });
+  opened.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return; // pino has silenced it for good
+    opened.destroy();
+    failed(opened);
+  });
+  return opened;
 }
 
 /** In the background, too: Ctrl-S stops a terminal, and must not stop supervisor and guard at once. */

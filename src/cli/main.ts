@@ -2,29 +2,46 @@
  * The command line. This file only reads it: each verb is a file of its own that is loaded when it
  * is called, so that `lockd --help` and `lockd status` do not wait for code they do not need.
  */
+import { setImmediate } from 'node:timers/promises';
 import { Command, CommanderError, Option } from 'commander';
-import { isLockdError, messageOf } from '../core/errors.ts';
 import { version } from '../postgres/version.ts';
-import { exitCodeOf, usageError } from './errors.ts';
+import { usageError } from './errors.ts';
 import { ExitCode, exitTable } from './exit-codes.ts';
-import { addCommonOptions, commonOptions, duration, option, runOptions } from './options.ts';
-import { printable, printJson, redact, say } from './output.ts';
+import {
+  addCommonOptions,
+  asking,
+  commonOptions,
+  duration,
+  leading,
+  option,
+  playing,
+  runOptions,
+} from './options.ts';
+import { printable, redact } from './output.ts';
+import { fail, failAsJson, isJsonAsked, onUnwritten } from './report.ts';
+import { refuseUnknownVariables } from './variables.ts';
 
 /** Once per process; `argv` as `process.argv`. Resolves with the exit code when nothing is left to do. */
 export async function main(argv: readonly string[]): Promise<number> {
-  process.stdout.on('error', forgiveClosedPipe);
   let exitCode: number = ExitCode.ok;
-  const program = commandLine(await version(), argv, (code) => {
+  const unwritten = onUnwritten((code) => {
+    exitCode = code;
+    process.exitCode = code; // it may come when everything has been said and done
+  }, argv);
+  process.stdout.on('error', unwritten);
+  process.stderr.on('error', () => {}); // there is nowhere left to say it
+  const program = commandLine(version, argv, (code) => {
     exitCode = code;
   });
   try {
     await program.parseAsync([...argv]);
-    return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // It has said what it had to say. `--help` and `--version` come this way, too.
-    return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   }
+  await setImmediate(); // a stream tells what it could not write a moment later
+  return exitCode;
 }
 
 type Finish = (exitCode: number) => void;
@@ -37,14 +54,18 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
     .enablePositionalOptions()
     .configureOutput({
       writeErr: (text) => process.stderr.write(printable(redact(text))),
-      outputError: (text, write) => write(inOurVoice(text)),
+      outputError: (text, write) => {
+        const message = nameFirst(inOurVoice(text), argv);
+        if (isJsonAsked(argv)) failAsJson({ code: 'LOCKD_INVALID_OPTION', message }, argv[2]);
+        else write(message);
+      },
     })
     .addHelpText('after', `\n${whichDatabase}\n\n${exitTable()}`);
 
-  const verb = (name: string, summary: string, isLeading = false): Command =>
-    addCommonOptions(program.command(name).summary(summary), { isLeading });
+  const verb = (name: string, summary: string, shown: readonly string[] = asking): Command =>
+    addCommonOptions(program.command(name).summary(summary), shown);
 
-  verb('run', 'run a command only while this instance leads', true)
+  verb('run', 'run a command only while this instance leads', leading)
     .description(
       'Campaigns for NAME and runs COMMAND, in any language, only while this instance leads.',
     )
@@ -58,6 +79,7 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
     .action(
       answering(finish, async (command) => {
         const [name, words] = command.processedArgs as [string, string[]];
+        expectNoAddress(name);
         const started = afterDashes(words, argv);
         const { run } = await import('./run.ts');
         return run(name, started, runOptions(command));
@@ -76,7 +98,7 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
     .action(
       answering(finish, async (command) => {
         const { status } = await import('./status.ts');
-        return status(command.processedArgs[0], commonOptions(command));
+        return status(expectNoAddress(command.processedArgs[0]), commonOptions(command));
       }),
     );
 
@@ -93,7 +115,7 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
         const { resign } = await import('./resign.ts');
         const { wait, timeout } = command.opts();
         const options = { ...commonOptions(command), isWaiting: wait === true, timeoutMs: timeout };
-        return resign(command.processedArgs[0], options);
+        return resign(expectNoAddress(command.processedArgs[0]), options);
       }),
     );
 
@@ -118,12 +140,12 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
         const { migrate, printGrants } = await import('./migrate.ts');
         const options = commonOptions(command);
         const { check, print, printGrants: role } = command.opts();
-        if (role !== undefined) return printGrants(role, options);
+        if (role !== undefined) return printGrants(expectNoAddress(role), options);
         return migrate({ ...options, isChecking: check === true, isPrinting: print === true });
       }),
     );
 
-  verb('demo', 'see a handover and a crash, on this machine', true)
+  verb('demo', 'see a handover and a crash, on this machine', playing)
     .description(
       'Starts instances on this machine, ends them in several ways, and says what happens.',
     )
@@ -146,6 +168,7 @@ function answering(
   return async (...read) => {
     const command = read.at(-1) as Command;
     try {
+      refuseUnknownVariables(command.parent ?? command);
       finish(await verb(command));
     } catch (error) {
       if (error instanceof CommanderError) throw error;
@@ -154,32 +177,38 @@ function answering(
   };
 }
 
-/** These ask a question: where they fail, the answer is "could not tell". */
-const askingVerbs = new Set(['status', 'resign']);
-
-function fail(error: unknown, command: Command): number {
-  const message = redact(messageOf(error));
-  if (commonOptions(command).isJson) {
-    const code = isLockdError(error) ? error.code : 'INTERNAL';
-    printJson({ error: { code, message } });
-  }
-  say(`lockd: ${message}`);
-  if (!isLockdError(error) && command.opts()['logLevel'] === 'debug') say(stackOf(error));
-  return exitCodeOf(error, { isAsking: askingVerbs.has(command.name()) });
+/** An address has a password in it, and a name is shown and kept. */
+function expectNoAddress<Name extends string | undefined>(name: Name): Name {
+  if (name?.includes('://') !== true) return name;
+  throw usageError(
+    'That is an address; a name is expected; the address goes to --database-url or DATABASE_URL.',
+  );
 }
-
-const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? '') : '');
 
 /** Without the dashes an option of the command would be taken for one of ours. */
 function afterDashes(words: readonly string[], argv: readonly string[]): string[] {
   const dashes = argv.indexOf('--');
-  const command = argv.slice(dashes + 1).slice(-words.length);
+  const behind = argv.slice(dashes + 1);
+  const command = behind.slice(-words.length);
   if (dashes === -1 || command.length < words.length) {
     throw usageError('Expected -- between NAME and the command: lockd run NAME -- COMMAND');
   }
+  if (words.length === behind.length) return command;
   // `lockd run -- --odd-name -- command`
-  return command[0] === '--' ? command.slice(1) : command;
+  if (command[0] === '--') return command.slice(1);
+  throw usageError(nameMissing);
 }
+
+const nameMissing = 'NAME is missing: lockd run NAME -- COMMAND';
+
+/** `lockd run -- true`: it is not the command that is missing. */
+const nameFirst = (text: string, argv: readonly string[]): string =>
+  argv[2] === 'run' &&
+  /missing required argument/.test(text) &&
+  argv.at(-1) !== '--' &&
+  argv.includes('--')
+    ? `lockd: ${nameMissing}\n`
+    : text;
 
 /** Not with the value: an address glued to a misspelt flag has a password in it. */
 const inOurVoice = (text: string): string =>
@@ -189,9 +218,4 @@ const examples = (...lines: string[]): string =>
   ['', 'Examples:', ...lines.map((line) => `  $ lockd ${line}`)].join('\n');
 
 const whichDatabase = `Which database: --database-url, LOCKD_DATABASE_URL, DATABASE_URL, PGHOST and its kin; where none
-of them is set, a PostgreSQL of its own for development, whose data is kept.`;
-
-/** `lockd status | head -1` is no error. It may come when everything has been said and done. */
-function forgiveClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-}
+of them is set, in a clone: a development database, whose data is kept.`;

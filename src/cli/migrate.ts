@@ -3,7 +3,7 @@ import { migrate as apply, readMissing } from '../postgres/migrate.ts';
 import { visitDatabase } from './database.ts';
 import { ExitCode } from './exit-codes.ts';
 import type { CommonOptions } from './options.ts';
-import { print, printJson } from './output.ts';
+import { print, printJson, printScript } from './output.ts';
 
 export interface MigrateOptions extends CommonOptions {
   /** Change nothing: say what is missing, and exit with 1 if anything is. */
@@ -19,7 +19,7 @@ export function migrate(options: MigrateOptions): Promise<number> {
     const upToDate = `nothing to apply: ${describe} is up to date`;
     if (isChecking || isPrinting) {
       const { files, script } = await readMissing(database);
-      if (isPrinting) print(script === '' ? `-- ${upToDate}` : script);
+      if (isPrinting) printScript(script === '' ? `-- ${upToDate}` : script);
       else if (isJson) printJson({ missing: files });
       else print(files.length === 0 ? upToDate : files.map((file) => `missing ${file}`).join('\n'));
       return isChecking && files.length > 0 ? ExitCode.nobody : ExitCode.ok;
@@ -34,6 +34,6 @@ export function migrate(options: MigrateOptions): Promise<number> {
 
 /** `lockd migrate --print-grants ROLE`: no database is asked. */
 export function printGrants(role: string, { schema }: CommonOptions): number {
-  print(grantScript(role, { schema }));
+  printScript(grantScript(role, { schema }));
   return ExitCode.ok;
 }

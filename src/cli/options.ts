@@ -25,34 +25,33 @@ export interface RunOptions extends CommonOptions {
   readonly graceMs: number | undefined;
 }
 
+/** Which flags a verb's help shows. */
+export const asking: readonly string[] = ['database-url', 'schema', 'log-level', 'json'];
+export const leading: readonly string[] = [...asking, 'label', 'ttl', 'drain-timeout', 'takeover'];
+export const playing: readonly string[] = ['database-url', 'ttl', 'takeover', 'json'];
+
 /** Every verb takes these, so that one set of flags and variables serves a whole deployment. */
-export function addCommonOptions(verb: Command, { isLeading }: { isLeading: boolean }): Command {
-  const leading = (option: Option): Option => (isLeading ? option : option.hideHelp());
-  return verb
-    .addOption(
-      option(
-        '--database-url <url>',
-        'postgres://… (else DATABASE_URL, PG*, a development database)',
-      ),
-    )
-    .addOption(option('--schema <name>', 'schema lockd was migrated into (default: lockd)'))
-    .addOption(leading(option('--label <text>', 'who this is, for people (default: host:pid)')))
-    .addOption(leading(duration('--ttl', 'how long a silent leader is waited for (default: 10s)')))
-    .addOption(leading(duration('--drain-timeout', 'when a drain is warned about (default: 25s)')))
-    .addOption(
-      leading(
-        option(
-          '--takeover <mode>',
-          'fast: a free seat is proof enough; only with fencing (default: safe)',
-        ),
-      ).choices(['safe', 'fast']),
-    )
-    .addOption(
-      option('--log-level <level>', 'what is logged to stderr')
-        .choices(['silent', 'error', 'warn', 'info', 'debug', 'trace'])
-        .default('info'),
-    )
-    .addOption(option('--json', 'answers and logs as JSON'));
+export function addCommonOptions(verb: Command, shown: readonly string[]): Command {
+  const common = [
+    option(
+      '--database-url <url>',
+      'postgres://… (else DATABASE_URL, PG*; in a clone: a development database)',
+    ),
+    option('--schema <name>', 'schema lockd was migrated into (default: lockd)'),
+    option('--label <text>', 'who this is, for people (default: host:pid)'),
+    duration('--ttl', 'how long a silent leader is waited for (default: 10s)'),
+    duration('--drain-timeout', 'when a drain is warned about (default: 25s)'),
+    option(
+      '--takeover <mode>',
+      'fast: a free seat is proof enough; only with fencing (default: safe)',
+    ).choices(['safe', 'fast']),
+    option('--log-level <level>', 'what is logged to stderr')
+      .choices(['silent', 'error', 'warn', 'info', 'debug', 'trace'])
+      .default('info'),
+    option('--json', 'answers and logs as JSON'),
+  ];
+  for (const one of common) verb.addOption(one.hideHelp(!shown.includes(one.name())));
+  return verb;
 }
 
 /** A flag that is a LOCKD_* variable, too. */
@@ -65,7 +64,7 @@ export function duration(flag: string, description: string): Option {
   return option(`${flag} <duration>`, description).argParser((text) => {
     const durationMs = parseDuration(text);
     if (durationMs === undefined) {
-      throw new InvalidArgumentError('Expected a duration such as 10s, 1.5s or 250ms.');
+      throw new InvalidArgumentError('Expected a duration such as 10s, 1.5s, 250ms or 5m.');
     }
     return durationMs;
   });
@@ -101,9 +100,11 @@ function isOn(verb: Command, key: string): boolean {
   if (verb.getOptionValueSource(key) !== 'env') return verb.opts()[key] === true;
   const variable = verb.options.find((candidate) => candidate.attributeName() === key)?.envVar;
   const value = process.env[variable ?? ''] ?? '';
-  if (/^(1|true|yes|on)$/i.test(value)) return true;
+  if (isYes(value)) return true;
   if (/^(0|false|no|off|)$/i.test(value)) return false;
   return verb.error(`error: expected ${variable} to be 1 or 0, got ${JSON.stringify(value)}.`, {
     exitCode: ExitCode.usage,
   });
 }
+
+export const isYes = (value: string): boolean => /^(1|true|yes|on)$/i.test(value);

@@ -1,6 +1,11 @@
 /** What every verb prints with. Answers go to stdout; everything about them goes to stderr. */
 
 export function print(text: string): void {
+  process.stdout.write(`${redact(text)}\n`);
+}
+
+/** SQL, which is meant to be run: nothing in it may be shown by something else. */
+export function printScript(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
@@ -13,13 +18,17 @@ export function say(text: string): void {
  * known is null rather than left out.
  */
 export function printJson(value: unknown): void {
-  print(
-    JSON.stringify(
-      value,
-      (_key, member) => (typeof member === 'bigint' ? String(member) : (member ?? null)),
-      2,
-    ),
-  );
+  process.stdout.write(`${JSON.stringify(value, plainly, 2)}\n`);
+}
+
+/** One line on stderr, for where stdout belongs to somebody else. */
+export function sayJson(value: unknown): void {
+  process.stderr.write(`${JSON.stringify(value, plainly)}\n`);
+}
+
+function plainly(_key: string, member: unknown): unknown {
+  if (typeof member === 'bigint') return String(member);
+  return typeof member === 'string' ? redact(member) : (member ?? null);
 }
 
 /** Rows under a head, every column as wide as its widest cell. */

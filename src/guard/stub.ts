@@ -7,7 +7,14 @@ import { type Group, groupOf } from './group.ts';
  * which a kill of supervisor or guard leaves a command running that the other one does not know.
  * End of file instead of the word: whoever would have said it is dead, and the stub leaves.
  */
-const script = 'IFS= read -r LOCKD_WORD <&3 || exit 70; exec 3<&-; exec "$@"';
+const script = `
+IFS= read -r LOCKD_WORD <&3 || exit 70
+exec 3<&-
+case $1 in
+  */*) [ -e "$1" ] ;;
+  *) command -v -- "$1" >/dev/null 2>&1 ;;
+esac || { printf 'lockd: %s: command not found\\n' "$1" >&2; exit 127; }
+exec "$@"`;
 
 export interface Stub {
   readonly child: ChildProcess;

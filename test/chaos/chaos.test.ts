@@ -8,7 +8,7 @@ import { timeline } from './timeline.ts';
 import { hasTold, slow, violations } from './verdict.ts';
 
 const settings: RunSettings = {
-  seed: Number(process.env['LOCKD_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31)),
+  seed: Number(process.env['LOCKD_TEST_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31)),
   rounds: faults.length + 8,
   faults,
   ttlMs: 1_500,

@@ -20,7 +20,7 @@ test('whatever the words and variables are: a documented code, a sentence, no se
       expect(documented).toContain(code);
       expect(stdout + stderr).not.toContain(secret);
       expect(stderr).toBe(printable(stderr));
-      if (code === ExitCode.usage) expect(stderr.trim()).not.toBe('');
+      if (code === ExitCode.usage) expect((stdout + stderr).trim()).not.toBe('');
       if (stdout.startsWith('{')) JSON.parse(stdout);
       else expect(stdout).toBe(printable(stdout));
     }),
@@ -77,7 +77,7 @@ const noise = fc.oneof(
 const orNoise = (...sensible: string[]): fc.Arbitrary<string> =>
   fc.oneof(fc.constantFrom(...sensible), noise);
 
-const duration = orNoise('10s', '250ms', '1.5s', '0s', '9e9s', '5m');
+const duration = orNoise('10s', '250ms', '1.5s', '0s', '9e9s', '5m', '9999h');
 
 /** What a flag, or its variable, may be given. */
 const valuesOn = (url: string): Values => ({
@@ -117,7 +117,9 @@ function words(name: string, values: Values): fc.Arbitrary<readonly string[]> {
     { weight: 4, arbitrary: fc.constantFrom('status', 'resign', 'migrate') },
     orNoise('run', 'help', 'statsu', '--help', '--version', 'status --json'),
   );
-  const names = fc.array(orNoise(name, 'nobody'), { maxLength: 2 });
+  const names = fc.array(orNoise(name, 'nobody', `postgres://u:${secret}@127.0.0.1:1/d`), {
+    maxLength: 2,
+  });
   return fc
     .tuple(verb, names, fc.array(flag(values), { maxLength: 3 }))
     .map(([first, named, flags]) => [first, ...named, ...flags.flat()])
@@ -163,7 +165,8 @@ async function call(
     stderr += text;
     return true;
   });
-  const listeners = process.stdout.listeners('error');
+  const streams = [process.stdout, process.stderr];
+  const listeners = streams.map((stream) => stream.listeners('error'));
   for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
   try {
     const code = await main(['node', 'lockd', ...args]);
@@ -172,7 +175,9 @@ async function call(
     vi.unstubAllEnvs();
     out.mockRestore();
     err.mockRestore();
-    process.stdout.removeAllListeners('error');
-    for (const listener of listeners) process.stdout.on('error', listener as () => void);
+    for (const [index, stream] of streams.entries()) {
+      stream.removeAllListeners('error');
+      for (const listener of listeners[index] ?? []) stream.on('error', listener as () => void);
+    }
   }
 }

@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { ExitCode, exitMeanings, exitRows } from '../../src/cli/exit-codes.ts';
-import { lockd } from '../support/cli.ts';
+import { lockd, unnamed } from '../support/cli.ts';
 
 const verbs = ['run', 'status', 'resign', 'migrate', 'demo'];
 
@@ -48,12 +50,14 @@ test.for([
   { args: ['status', '--shcema', 'x'], says: 'Did you mean --schema?' },
   { args: ['status', 'a', 'b'], says: 'too many arguments' },
   { args: ['resign'], says: "missing required argument 'name'" },
-  { args: ['status', '--ttl', '10'], says: 'such as 10s, 1.5s or 250ms' },
+  { args: ['status', '--ttl', '10'], says: 'such as 10s, 1.5s, 250ms or 5m' },
   { args: ['status', '--takeover', 'reckless'], says: 'Allowed choices are safe, fast' },
   {
     args: ['status', '--schema', 'Robert"; --', '--database-url', 'postgres://h/x'],
-    says: '`schema`',
+    says: '`--schema`',
   },
+  { args: ['run', '--', 'true'], says: 'NAME is missing' },
+  { args: ['run', '--', 'true', 'x'], says: 'NAME is missing' },
   { args: ['run', 'bot', 'ls', '-l'], says: "unknown option '-l'" },
   { args: ['run', 'bot', 'ls'], says: 'lockd run NAME -- COMMAND' },
   { args: ['run', 'bot', 'ls', '--', '-l'], says: 'lockd run NAME -- COMMAND' },
@@ -74,8 +78,100 @@ test('a variable that does not fit is named', async () => {
   expect(flag.stderr).toContain('expected LOCKD_JSON to be 1 or 0, got "maybe"');
 });
 
-test('a broken pipe is no error', async () => {
-  const { spawnSync } = await import('node:child_process');
+test('an option that does not fit is named as it was set, by flag or variable', async () => {
+  const anywhere = { DATABASE_URL: 'postgres://h/x' };
+  const flag = await lockd(['run', 'bot', '--ttl', '1ms', '--', 'true'], anywhere);
+  expect(flag.code).toBe(ExitCode.usage);
+  expect(flag.stderr).toContain('`--ttl` to be from 500 ms');
+  const variable = await lockd(['run', 'bot', '--', 'true'], { ...anywhere, LOCKD_TTL: '1ms' });
+  expect(variable.stderr).toContain('`LOCKD_TTL` to be from 500 ms');
+});
+
+test('a variable that nobody reads is refused, with the nearest that is read', async () => {
+  const { code, stderr } = await lockd(['migrate', '--print-grants', 'bot'], { LOCKD_TTTL: '5s' });
+  expect(code).toBe(ExitCode.usage);
+  expect(stderr).toBe('lockd: There is no variable LOCKD_TTTL. Did you mean LOCKD_TTL?');
+});
+
+test('variables of other verbs, of a command that lockd runs, of tests and of Kubernetes are let be', async () => {
+  const { code, stderr } = await lockd(['migrate', '--print-grants', 'bot'], {
+    LOCKD_GRACE: '5s',
+    LOCKD_TIMEOUT: '5s',
+    LOCKD_NAME: 'bot',
+    LOCKD_TOKEN: '1',
+    LOCKD_INSTANCE: 'x',
+    LOCKD_TEST_SEED: '1',
+    LOCKD_SERVICE_HOST: '10.0.0.1',
+    LOCKD_BOT_SERVICE_PORT_HTTP: '80',
+    LOCKD_PORT_80_TCP_ADDR: '10.0.0.1',
+  });
+  expect({ code, stderr }).toEqual({ code: ExitCode.ok, stderr: '' });
+});
+
+test.for([
+  ['status', 'postgres://u:secret@h/d'],
+  ['status', '--json', 'postgres://u:secret@h/d'],
+  ['resign', 'postgres://u:secret@h/d'],
+  ['run', 'postgres://u:secret@h/d', '--', 'true'],
+  ['migrate', '--print-grants', 'postgres://u:secret@h/d'],
+])('an address where a name is expected is refused and not shown: %j', async (args) => {
+  const { code, stdout, stderr } = await lockd(args, { DATABASE_URL: 'postgres://h/x' });
+  expect(code).toBe(ExitCode.usage);
+  expect(stdout + stderr).toContain('the address goes to --database-url or DATABASE_URL');
+  expect(stdout + stderr).not.toMatch(/secret|u:/);
+});
+
+test.for([
+  ['status', '--json', '--shcema', 'x'],
+  ['status', '--json', 'a', 'b'],
+  ['statsu', '--json'],
+  ['resign', '--json', '--', ''],
+])('with --json an error is JSON on stdout, and nothing else is said: %j', async (args) => {
+  const { code, stdout, stderr } = await lockd(args, { DATABASE_URL: 'postgres://h/x' });
+  expect({ code, stderr }).toEqual({ code: ExitCode.usage, stderr: '' });
+  expect(JSON.parse(stdout)).toEqual({
+    error: { code: 'LOCKD_INVALID_OPTION', message: expect.stringMatching(/^(?!lockd: )./) },
+  });
+});
+
+test.for([
+  ['run', '--json', 'bot', 'ls'],
+  ['run', '--json', '--', 'true'],
+  ['run', '--json', 'bot', '--ttl', '1ms', '--', 'true'],
+])('run --json leaves stdout to its command: an error is a line on stderr: %j', async (args) => {
+  const { code, stdout, stderr } = await lockd(args, { DATABASE_URL: 'postgres://h/x' });
+  expect({ code, stdout }).toEqual({ code: ExitCode.usage, stdout: '' });
+  expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'LOCKD_INVALID_OPTION' } });
+  expect(stderr).not.toContain('\n');
+});
+
+test('help promises a database only in a clone, and of demo only what demo uses', async () => {
+  const { stdout } = await lockd(['--help']);
+  expect(stdout).toMatch(/in a clone: a development database/);
+  const demo = await lockd(['demo', '--help']);
+  const flags = [...demo.stdout.matchAll(/^ {2}(?:-h, )?--([\w-]+)/gm)].map(([, flag]) => flag);
+  expect(flags).toEqual(['database-url', 'ttl', 'takeover', 'json', 'help']);
+});
+
+test.skipIf(!existsSync('/dev/full'))(
+  'an answer that cannot be written is no answer: one sentence, and never the code for nobody',
+  () => {
+    const inShell = (line: string): { status: number | null; stderr: string } =>
+      spawnSync('sh', ['-c', line, process.execPath], {
+        encoding: 'utf8',
+        env: { ...process.env, ...unnamed(), DATABASE_URL: 'postgres://127.0.0.1:1/x' },
+      });
+    const help = inShell('exec "$0" bin/lockd.js migrate --print-grants bot > /dev/full');
+    expect(help.status).toBe(ExitCode.internal);
+    expect(help.stderr).toMatch(/^lockd: could not write to stdout: ENOSPC.*\n$/);
+    const status = inShell('exec "$0" bin/lockd.js status --json --log-level silent > /dev/full');
+    expect(status.status).toBe(ExitCode.unknown);
+    expect(status.stderr).toMatch(/^lockd: could not write to stdout: ENOSPC.*\n$/);
+    expect(inShell('exec "$0" bin/lockd.js statsu 2> /dev/full').status).toBe(ExitCode.usage);
+  },
+);
+
+test('a broken pipe is no error', () => {
   const { status, stderr } = spawnSync(
     'sh',
     ['-c', '"$0" bin/lockd.js --help | true; "$0" bin/lockd.js --help | head -1', process.execPath],

@@ -12,6 +12,8 @@ test.for([
   ['1.5s', 1_500],
   ['250ms', 250],
   ['0s', 0],
+  ['1.5m', 90_000],
+  ['1h', 3_600_000],
 ] as const)('%s is a duration of %i ms', ([text, ms]) => {
   expect(parseDuration(text)).toBe(ms);
 });

@@ -174,6 +174,14 @@ test.for(['', 'line\nfeed', 'x'.repeat(201)])('no name at all is refused: %j', a
   expect(stderr).toContain('Expected `name`');
 });
 
+test('a password in a text of others is not shown, neither in the table nor as JSON', async () => {
+  await using election = await holdElection({ ttlMs: 60_000 });
+  await registered(election.lead('postgres://u:secret@h/d'));
+  expect((await status(election)).stdout).toMatch(/postgres:\/\/u:\*\*\*@h\/d/);
+  const { stdout } = await status(election, '--json');
+  expect(JSON.parse(stdout).names[0].leader.label).toBe('postgres://u:***@h/d');
+});
+
 test('text of others cannot steer the terminal', async () => {
   await using election = await holdElection({ ttlMs: 60_000 });
   const { controller } = await registered(election.lead('gone'));

@@ -5,8 +5,8 @@ import { type Run, signal } from '../support/run.ts';
 import { now } from '../support/story.ts';
 import { openWorkshop, type Workshop } from '../support/workshop.ts';
 
-// LOCKD_TERMS=100 for more of them.
-const rounds = Number(process.env['LOCKD_TERMS'] ?? 8);
+// LOCKD_TEST_TERMS=100 for more of them.
+const rounds = Number(process.env['LOCKD_TEST_TERMS'] ?? 8);
 const graceMs = 500;
 /** Beyond the grace: ending, releasing and leaving, on a noisy machine. */
 const slackMs = 4_000;

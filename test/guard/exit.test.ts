@@ -22,9 +22,14 @@ test.concurrent('a command that cannot be had exits as in a shell: 127 not found
   await using shop = await openWorkshop(10_000);
   const plain = join(shop.folder, 'plain');
   await writeFile(plain, 'no program');
-  expect(await shop.run('absent', {}, { command: ['no-such-command', shop.marker] }).exit()).toBe(
-    127,
-  );
+  const absent = shop.run('absent', {}, { command: ['no-such-command', shop.marker] });
+  expect(await absent.exit()).toBe(127);
+  await absent.process.closed;
+  expect(absent.process.stderr).toContain('lockd: no-such-command: command not found');
+  const nowhere = shop.run('nowhere', {}, { command: ['./no/such', shop.marker] });
+  expect(await nowhere.exit()).toBe(127);
+  await nowhere.process.closed;
+  expect(nowhere.process.stderr).toContain('lockd: ./no/such: command not found');
   expect(await shop.run('plain', {}, { command: [plain, shop.marker] }).exit()).toBe(126);
 });
 

@@ -76,3 +76,15 @@ test.skipIf(!existsSync('/dev/full'))(
     expect(await shop.terms()).toMatchObject([{ ended_by: 'release', reason: 'stopped' }]);
   },
 );
+
+test.skipIf(!existsSync('/dev/full'))(
+  'a log that cannot be written holds up no exit, and the code is the command’s',
+  async () => {
+    await using shop = await openWorkshop(2_000);
+    const words = [process.execPath, cli, 'run', shop.name, '--database-url', shop.url];
+    const line = `exec ${words.join(' ')} -- sh -c 'exit 3' 2> /dev/full`;
+    await using full = new TestProcess('sh', ['-c', line], { env: shop.environment('full') });
+    expect(await full.exited).toMatchObject({ code: 3 });
+    await until(async () => (await shop.alive()).length === 0, { describe: 'nobody is left' });
+  },
+);

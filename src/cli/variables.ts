@@ -1,0 +1,51 @@
+/** What the environment is checked for, and how messages name what was set. */
+
+import type { Command } from 'commander';
+import { isLockdError } from '../core/errors.ts';
+import { nearestOf } from '../core/known.ts';
+import { usageError } from './errors.ts';
+
+const prefix = 'LOCKD_';
+
+/** Set for a command, which may be a `lockd` itself. */
+const ofCommands = ['LOCKD_NAME', 'LOCKD_TOKEN', 'LOCKD_INSTANCE'];
+
+/** Of our tests; and what Kubernetes sets in every container for a service called `lockd`. */
+const ofOthers = /^LOCKD_(TEST_|(.*_)?SERVICE_(HOST|PORT)(_|$)|(.*_)?PORT(_|$))/;
+
+/** One with a typing error in it would be a setting that nobody reads. */
+export function refuseUnknownVariables(
+  program: Command,
+  environment: NodeJS.ProcessEnv = process.env,
+): void {
+  const variables = program.commands.flatMap((verb) =>
+    verb.options.flatMap(({ envVar }) => envVar ?? []),
+  );
+  const known = new Set(variables);
+  const unknown = Object.keys(environment).find(
+    (name) =>
+      name.startsWith(prefix) &&
+      !known.has(name) &&
+      !ofCommands.includes(name) &&
+      !ofOthers.test(name),
+  );
+  if (unknown === undefined) return;
+  const words = [...known].map((name) => name.slice(prefix.length));
+  const nearest = nearestOf(unknown.slice(prefix.length), words);
+  const remedy =
+    nearest === undefined
+      ? `There are: ${[...known].join(', ')}.`
+      : `Did you mean ${prefix}${nearest}?`;
+  throw usageError(`There is no variable ${unknown}. ${remedy}`);
+}
+
+/** The core speaks of its own options: whoever set one here knows it by its flag or variable. */
+export function inFlags(message: string, error: unknown, command: Command): string {
+  if (!isLockdError(error) || error.code !== 'LOCKD_INVALID_OPTION') return message;
+  return command.options.reduce((text, option) => {
+    const key = option.attributeName();
+    const isVariable = command.getOptionValueSource(key) === 'env';
+    const set = (isVariable ? option.envVar : option.long) ?? key;
+    return text.replaceAll(`\`${key}\``, `\`${set}\``).replaceAll(`\`${key}Ms\``, `\`${set}\``);
+  }, message);
+}
