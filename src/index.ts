@@ -1,4 +1,5 @@
 /** The public face, and the only file that joins core and postgres. */
+import { flag } from './core/checks.ts';
 import { SingletonLockController as CoreController } from './core/controller.ts';
 import { type Names, refuseUnknown } from './core/known.ts';
 import { type ControllerOptions, controllerOptions, settleOptions } from './core/options.ts';
@@ -49,12 +50,15 @@ const known: Names<SingletonLockOptions> = {
 
 /** Leader election on PostgreSQL: see `ControllerOptions` and `DatabaseOptions`. */
 export class SingletonLockController extends CoreController {
+  /** Throws `LOCKD_INVALID_OPTION` where an option does not fit, and connects to nothing yet. */
   constructor(options: SingletonLockOptions) {
     refuseUnknown(options, known);
     const settled = settleOptions(options);
+    flag('migrate', options.migrate ?? false);
+    const isGuarded = flag('guard', options.guard ?? false);
     super(settled, {
       store: postgresStore(options),
-      witness: options.guard === true ? witnessProcess(settled, options) : undefined,
+      witness: isGuarded ? witnessProcess(settled, options) : undefined,
     });
   }
 }

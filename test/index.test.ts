@@ -103,3 +103,47 @@ test.each<[string, string, string, () => Promise<unknown>]>([
   });
   expect(controller.state).toBe('stopped');
 });
+
+const methods = '`throwIfAborted`, `addEventListener`, `removeEventListener`';
+
+test.each<[string, string, () => unknown]>([
+  ['guard', '`guard` to be true or false, got "false".', create({ guard: 'false' })],
+  ['migrate', '`migrate` to be true or false, got 1.', create({ migrate: 1 })],
+  ['stop', '`force` to be true or false, got 1.', () => controller.stop({ force: 1 } as never)],
+  ['stop', 'options in an object, got null.', () => controller.stop(null as never)],
+  ['resign', 'options in an object, got null.', () => controller.resign(null as never)],
+  ['gated', '`handler` to be a function, got 5.', () => controller.gated(5 as never)],
+  ['whileActive', '`work` to be a function, got 5.', () => controller.whileActive(5 as never)],
+  [
+    'whenActive',
+    `\`signal\` to be an object with the methods ${methods}, got 5.`,
+    () => controller.whenActive({ signal: 5 as never }),
+  ],
+  [
+    'assertFence',
+    '`client` to be an object with the methods `query`, got undefined.',
+    () => assertFence(...([] as unknown as Parameters<typeof assertFence>)),
+  ],
+  [
+    'assertFence',
+    '`name` to be 1 to 200 well-formed characters without control characters, got undefined.',
+    () => assertFence(client, 5 as never),
+  ],
+  [
+    'assertFence',
+    '`token` to be a bigint, got 1.',
+    () => assertFence(client, { name: 'bot', token: 1 } as never),
+  ],
+])('nonsense from JavaScript is refused, with what was expected: %s, %s', async (_, what, call) => {
+  await expect((async () => call())()).rejects.toMatchObject({
+    code: 'LOCKD_INVALID_OPTION',
+    message: `Expected ${what}`,
+  });
+  expect(controller.state).toBe('stopped');
+});
+
+test('what is undefined is as what is not given', async () => {
+  create({ guard: undefined, migrate: undefined, logger: undefined })();
+  await controller.stop({ force: undefined });
+  await controller.resign({ force: undefined });
+});

@@ -1,4 +1,4 @@
-import { LockdError } from './errors.ts';
+import { LockdError, messageOf } from './errors.ts';
 
 /** What options are checked with: each says what was expected, what came, and what to do. */
 
@@ -31,15 +31,16 @@ export function checkLabel(label: string): string {
 }
 
 export function checkMetadata(metadata: Readonly<Record<string, unknown>>): typeof metadata {
+  const what = '`metadata` to be an object that JSON can hold, without NUL characters';
   let json: string | undefined;
   try {
     json = JSON.stringify(metadata);
-  } catch {}
-  expect(
-    json?.startsWith('{') === true && !json.includes('\\u0000'),
-    '`metadata` to be an object that JSON can hold, without NUL characters',
-    metadata,
-  );
+  } catch (error) {
+    const [why = ''] = messageOf(error).split('\n');
+    throw refusal(what, shown(metadata), why);
+  }
+  expect(json?.startsWith('{') === true, what, metadata);
+  expect(json?.includes('\\u0000') === false, what, metadata, 'There is a NUL character in it.');
   return metadata;
 }
 
@@ -75,11 +76,49 @@ export function oneOf<Choice extends string>(
   return value;
 }
 
-export function expect(isSo: boolean, what: string, got: unknown, remedy = ''): void {
-  if (isSo) return;
-  const shown = typeof got === 'string' ? `${JSON.stringify(got.slice(0, 80))}` : String(got);
-  throw new LockdError(
-    'LOCKD_INVALID_OPTION',
-    `Expected ${what}, got ${shown}. ${remedy}`.trimEnd(),
+export function flag(option: string, value: boolean): boolean {
+  expect(typeof value === 'boolean', `\`${option}\` to be true or false`, value);
+  return value;
+}
+
+export function callable<Callable>(option: string, value: Callable): Callable {
+  expect(typeof value === 'function', `\`${option}\` to be a function`, value);
+  return value;
+}
+
+/** Asks for methods and not for a class: another copy of a library, or another realm, has its own. */
+export function methods<Kind>(
+  option: string,
+  value: Kind,
+  names: readonly (keyof Kind & string)[],
+): Kind {
+  const missing = isObject(value)
+    ? names.filter((name) => typeof value[name] !== 'function')
+    : names;
+  if (missing.length === 0) return value;
+  const without = missing.length < names.length ? ` without ${quoted(missing)}` : '';
+  throw refusal(
+    `\`${option}\` to be an object with the methods ${quoted(names)}`,
+    `${shown(value)}${without}`,
   );
+}
+
+const isObject = (value: unknown): boolean =>
+  (typeof value === 'object' && value !== null) || typeof value === 'function';
+
+const quoted = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
+
+export function expect(isSo: boolean, what: string, got: unknown, remedy = ''): void {
+  if (!isSo) throw refusal(what, shown(got), remedy);
+}
+
+const refusal = (what: string, got: string, remedy = ''): LockdError =>
+  new LockdError('LOCKD_INVALID_OPTION', `Expected ${what}, got ${got}. ${remedy}`.trimEnd());
+
+/** Of an object only that it is one: it may be large, or hold a password. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { callable } from './checks.ts';
 import { type Control, ControlLink } from './control.ts';
 import { isLockdError, LockdError, messageOf } from './errors.ts';
 import { Delivery } from './events.ts';
@@ -9,15 +10,16 @@ import { Notices } from './notices.ts';
 import type { Settled } from './options.ts';
 import { beginRun, type Run } from './run.ts';
 import { leftMs, Runtime } from './runtime.ts';
-import type {
-  ControllerEvents,
-  ControllerParts,
-  ControllerState,
-  Gated,
-  LeaveOptions,
+import {
+  type ControllerEvents,
+  type ControllerParts,
+  type ControllerState,
+  type Gated,
+  isForced,
+  type LeaveOptions,
 } from './surface.ts';
 import type { Term } from './term.ts';
-import { eachTerm, nextTerm, type WaitOptions, whileActive } from './waiting.ts';
+import { eachTerm, nextTerm, Prospect, type WaitOptions, whileActive } from './waiting.ts';
 import { Work } from './work.ts';
 
 /**
@@ -28,9 +30,11 @@ export class SingletonLockController
   extends EventEmitter<ControllerEvents>
   implements AsyncDisposable
 {
+  /** What is led. */
   readonly name: string;
   /** One uuid per controller; what the lease names. */
   readonly instance: string;
+  /** Who this is, for people. */
   readonly label: string;
   /** The one watcher of this controller, in its log lines. */
   readonly watcherId: string;
@@ -40,6 +44,7 @@ export class SingletonLockController
   readonly #control: Control;
   readonly #runtime: Runtime;
   readonly #work = new Work();
+  readonly #prospect = new Prospect();
   readonly #notices: Notices;
   readonly #delivery: Delivery<ControllerEvents>;
   readonly #gate: Gate;
@@ -118,6 +123,7 @@ export class SingletonLockController
     return this.#validForMs() > 0;
   }
 
+  /** The gate is closed unless this is `'active'`; `isActive()` asks the same clocks. */
   get state(): ControllerState {
     // Also while work that a forced stop gave up on still runs.
     if (this.#run === undefined) return 'stopped';
@@ -148,6 +154,7 @@ export class SingletonLockController
     const run = this.#run;
     if (run?.stopped !== undefined) return this.#startAfter(run.stopped);
     if (run !== undefined) return run.started;
+    this.#prospect.begin();
     const begun = beginRun();
     this.#run = begun;
     begun.started = this.#begin(begun);
@@ -158,15 +165,20 @@ export class SingletonLockController
    * Closes the gate, aborts the term, lets work in flight finish, releases, disconnects. While work
    * does not finish it keeps the seat and does not settle; forced, it gives up after
    * `drainTimeoutMs`, and the successor waits for the lease to run out. Calling it again joins the
-   * first call.
+   * first call. Called by the work of `whileActive` or by a gated handler, it settles for that caller
+   * when the gate is closed and the term aborted: the drain waits for the caller.
    */
-  stop({ force = false }: LeaveOptions = {}): Promise<void> {
+  stop(options: LeaveOptions = {}): Promise<void> {
+    const force = isForced(options);
     this.#stops += 1;
     const run = this.#run;
-    if (run === undefined) return Promise.resolve();
+    if (run === undefined) {
+      this.#prospect.end(); // of a start that will not come
+      return Promise.resolve();
+    }
     this.#runtime.dispatch({ is: 'stop', isForced: force });
     run.stopped ??= this.#end(run);
-    return run.stopped;
+    return this.#work.isAsking ? Promise.resolve() : run.stopped;
   }
 
   /** The last word counts: a start that waits for an earlier stop gives way to a later one. */
@@ -177,31 +189,39 @@ export class SingletonLockController
     await this.start();
   }
 
-  /** Leaves on purpose and campaigns again after a pause, so that whoever waits has the seat. */
-  async resign({ force = false }: LeaveOptions = {}): Promise<void> {
-    this.#runtime.dispatch({ is: 'resign', isForced: force });
-    await this.#gate.left();
+  /**
+   * Leaves on purpose and campaigns again after a pause, so that whoever waits has the seat. Settles
+   * when the seat is let go; for work that calls it, as `stop()` does.
+   */
+  async resign(options: LeaveOptions = {}): Promise<void> {
+    this.#runtime.dispatch({ is: 'resign', isForced: isForced(options) });
+    if (!this.#work.isAsking) await this.#gate.left();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 
-  /** Resolves with the term as soon as the gate is open; at once when it is. */
+  /**
+   * Resolves with the term as soon as the gate is open; at once when it is. Before the first start()
+   * it waits for that, too. Rejects with the signal's own reason, or with `LOCKD_STOPPED` when the
+   * controller is stopped or its start was refused, and until it is started again.
+   */
   whenActive(options: WaitOptions = {}): Promise<Term> {
-    return nextTerm(this, undefined, options);
+    return nextTerm(this, this.#prospect.ended, undefined, options);
   }
 
   /**
    * Every term of this controller, one after the other, until it is stopped. The loop's body counts
-   * as work in flight: the seat is kept until it asks for the next term.
+   * as work in flight: the seat is kept until it asks for the next term. In it, do not await `stop()`
+   * or `resign()`, which wait for it. Before the first start() it waits for that, too.
    */
   terms(options: WaitOptions = {}): AsyncGenerator<Term, void, void> {
-    return eachTerm(this, this.#work, options);
+    return eachTerm(this, this.#work, this.#prospect, options);
   }
 
   /**
-   * Runs `work` once per term, and drains it: campaign, run, abort, drain, release, again. Work
+   * Starts the controller unless somebody has, runs `work` once per term, and drains it: campaign, run, abort, drain, release, again. Work
    * that returns early resigns; work that throws resigns and rejects. Aborting `signal` ends the
    * term, waits for the work, and rejects with the signal's own reason. Resolves when stopped.
    */
@@ -209,10 +229,10 @@ export class SingletonLockController
     work: (term: Term) => Promise<void> | void,
     options: WaitOptions = {},
   ): Promise<void> {
-    return whileActive(this, this.#work, work, options);
+    return whileActive(this, this.#work, this.#prospect, work, options);
   }
 
-  /** Counts a promise as work in flight: the seat is kept until it settles. Returns it. */
+  /** Counts a promise as work in flight: the seat is kept until it settles. Returns what it is given. */
   track<Result>(promise: Promise<Result>): Promise<Result> {
     this.#work.track(promise);
     return promise;
@@ -222,6 +242,7 @@ export class SingletonLockController
   gated<Args extends unknown[], Result>(
     handler: (...args: Args) => Promise<Result> | Result,
   ): (...args: Args) => Promise<Gated<Result>> {
+    callable('handler', handler);
     return async (...args) =>
       this.isActive()
         ? { ran: true, value: await this.#work.run(() => handler(...args)) }
@@ -254,6 +275,7 @@ export class SingletonLockController
     } catch (error) {
       if (run.stopped === undefined) {
         await this.#letGo();
+        this.#prospect.end();
         this.#delivery.send('stopped');
       }
       throw error;
@@ -275,6 +297,7 @@ export class SingletonLockController
     }
     await this.#letGo();
     this.#logger.info({}, 'stopped');
+    this.#prospect.end();
     this.#delivery.send('stopped');
   }
 

@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import {
   aMinute,
+  callable,
   checkLabel,
   checkMetadata,
   checkName,
   duration,
   expect,
+  methods,
   oneOf,
 } from './checks.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -154,6 +156,18 @@ export function settleOptions(
     1,
     aMinute,
   );
+  const firstWaitMs = duration(
+    'firstWaitMs',
+    options.firstWaitMs ?? Math.min(maxWaitMs, defaults.firstWaitMs),
+    1,
+    aMinute,
+  );
+  expect(
+    firstWaitMs <= maxWaitMs,
+    `\`firstWaitMs\` to be at most \`maxWaitMs\` (${maxWaitMs})`,
+    firstWaitMs,
+    'Lower it, or raise `maxWaitMs`.',
+  );
   const waitFactor = options.waitFactor ?? defaults.waitFactor;
   expect(waitFactor >= 1 && waitFactor <= 10, '`waitFactor` to be from 1 to 10', waitFactor);
   return {
@@ -173,10 +187,7 @@ export function settleOptions(
       marginMs,
       takeover: oneOf('takeover', options.takeover ?? 'safe', ['safe', 'fast']),
       blockers: oneOf('fenceBlockers', options.fenceBlockers ?? 'report', ['report', 'terminate']),
-      firstWaitMs: Math.min(
-        maxWaitMs,
-        duration('firstWaitMs', options.firstWaitMs ?? defaults.firstWaitMs, 1, aMinute),
-      ),
+      firstWaitMs,
       maxWaitMs,
       waitFactor,
       reconnectMaxMs: duration(
@@ -208,8 +219,8 @@ export function settleOptions(
       options.noticeIntervalMs ?? defaults.noticeIntervalMs,
       0,
     ),
-    logger: options.logger ?? silentLogger,
-    clock: options.clock ?? systemClock,
-    random: options.random ?? Math.random,
+    logger: methods('logger', options.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
+    clock: methods('clock', options.clock ?? systemClock, ['mono', 'boot', 'setTimer']),
+    random: callable('random', options.random ?? Math.random),
   };
 }

@@ -1,5 +1,7 @@
+import { flag } from './checks.ts';
 import type { Control } from './control.ts';
 import type { LockdError } from './errors.ts';
+import { refuseUnknown } from './known.ts';
 import type { EndReason } from './machine/protocol.ts';
 import type { Witness } from './runtime.ts';
 import type { Store } from './store.ts';
@@ -40,7 +42,12 @@ export type Gated<Result> =
 
 export interface LeaveOptions {
   /** Give the seat up when the drain overruns, without saying that the work has stopped. */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
+}
+
+export function isForced(options: LeaveOptions): boolean {
+  refuseUnknown(options, { force: true });
+  return flag('force', options.force ?? false);
 }
 
 /** What a controller is joined with: a database, and what stands in for its own control session. */

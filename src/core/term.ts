@@ -2,13 +2,19 @@ import type { LockdError } from './errors.ts';
 
 /** One uninterrupted leadership. It never resumes: losing it for a moment ends it. */
 export interface Term {
+  /** What is led. */
   readonly name: string;
   /** The fencing token: greater than that of every term before. */
   readonly token: bigint;
+  /** The controller that leads: its `instance`. */
   readonly instance: string;
   /** By this machine's clock, for people. */
   readonly since: Date;
-  /** Aborts when the gate closes; its `reason` is a LockdError with code `LOCKD_LOST`. */
+  /**
+   * Aborts once the gate has closed; its `reason` is a LockdError with code `LOCKD_LOST`. Where time
+   * has closed the gate, it aborts when the event loop next turns, and after a suspend of the machine
+   * within a heartbeat of waking time: `isActive()` is the one that is exact.
+   */
   readonly signal: AbortSignal;
   /** The gate, for this term: false once it has ended, and on any doubt. */
   isActive(): boolean;

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+import { callable, methods } from './checks.ts';
 import type { SingletonLockController } from './controller.ts';
 import { deferred } from './deferred.ts';
 import { isLockdError, LockdError } from './errors.ts';
@@ -6,36 +8,67 @@ import type { Term } from './term.ts';
 import type { Work } from './work.ts';
 
 export interface WaitOptions {
+  /** Ends the wait: it rejects with the signal's own `reason`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 function signalOf(options: WaitOptions): AbortSignal | undefined {
   refuseUnknown(options, { signal: true });
-  return options.signal;
+  const { signal } = options;
+  return signal === undefined ? signal : methods('signal', signal, signalMethods);
+}
+
+const signalMethods = ['throwIfAborted', 'addEventListener', 'removeEventListener'] as const;
+
+/** Tells those who wait for a term that there will be none, until somebody starts anew. */
+export class Prospect {
+  #end = beginProspect();
+
+  /** Aborted when the controller has stopped; the next start has another one. */
+  get ended(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  begin(): void {
+    if (this.#end.signal.aborted) this.#end = beginProspect();
+  }
+
+  end(): void {
+    this.#end.abort();
+  }
+}
+
+function beginProspect(): AbortController {
+  const end = new AbortController();
+  setMaxListeners(0, end.signal); // every wait for a term listens
+  return end;
 }
 
 /** Resolves with the next term that is not `after`. */
 export async function nextTerm(
   controller: SingletonLockController,
+  ended: AbortSignal,
   after: Term | undefined,
   options: WaitOptions,
 ): Promise<Term> {
   const signal = signalOf(options);
   signal?.throwIfAborted();
+  const stopped = (): LockdError =>
+    new LockdError('LOCKD_STOPPED', `The controller of "${controller.name}" was stopped.`);
+  if (ended.aborted) throw stopped();
   const current = controller.term;
   if (current !== undefined && current !== after) return current;
   const next = deferred<Term>();
-  const refuse = (): void =>
-    next.reject(
-      new LockdError('LOCKD_STOPPED', `The controller of "${controller.name}" was stopped.`),
-    );
+  const refuse = (): void => next.reject(stopped());
   const abort = (): void => next.reject(signal?.reason);
-  controller.on('active', next.resolve).on('stopped', refuse);
+  controller.on('active', next.resolve);
+  ended.addEventListener('abort', refuse, { once: true });
   signal?.addEventListener('abort', abort, { once: true });
   try {
     return await next.promise;
   } finally {
-    controller.off('active', next.resolve).off('stopped', refuse);
+    controller.off('active', next.resolve);
+    ended.removeEventListener('abort', refuse);
     signal?.removeEventListener('abort', abort);
   }
 }
@@ -43,17 +76,14 @@ export async function nextTerm(
 export async function* eachTerm(
   controller: SingletonLockController,
   work: Work,
+  prospect: Prospect,
   options: WaitOptions,
 ): AsyncGenerator<Term, void, void> {
-  // A forced stop may come and go while the loop's body still runs.
-  let isStopped = false;
-  const stop = (): void => {
-    isStopped = true;
-  };
-  controller.on('stopped', stop);
+  // This one's: a forced stop and a start may come and go while the loop's body still runs.
+  const { ended } = prospect;
   try {
-    for (let last: Term | undefined; !isStopped; ) {
-      last = await nextTerm(controller, last, options);
+    for (let last: Term | undefined; ; ) {
+      last = await nextTerm(controller, ended, last, options);
       // Counted in the same turn that sees the term alive: its drain cannot have begun without us.
       if (last.signal.aborted) continue;
       const finish = work.begin();
@@ -65,17 +95,17 @@ export async function* eachTerm(
     }
   } catch (error) {
     if (!isLockdError(error) || error.code !== 'LOCKD_STOPPED') throw error;
-  } finally {
-    controller.off('stopped', stop);
   }
 }
 
 export async function whileActive(
   controller: SingletonLockController,
   work: Work,
+  prospect: Prospect,
   routine: (term: Term) => Promise<void> | void,
   options: WaitOptions,
 ): Promise<void> {
+  callable('work', routine);
   const signal = signalOf(options);
   signal?.throwIfAborted();
   const isOurs = controller.state === 'stopped';
@@ -84,10 +114,10 @@ export async function whileActive(
   signal?.addEventListener('abort', abort, { once: true });
   try {
     if (isOurs) await controller.start();
-    for await (const term of eachTerm(controller, work, options)) {
+    for await (const term of eachTerm(controller, work, prospect, options)) {
       // It may have ended since it was handed over: nothing begins under a closed gate.
       if (term.signal.aborted) continue;
-      await heeding(term, routine);
+      await heeding(term, () => work.asPiece(() => routine(term)));
       // Work that is done early has no use for the seat: whoever waits shall have it.
       if (!term.signal.aborted) void controller.resign();
     }
@@ -103,9 +133,9 @@ export async function whileActive(
 }
 
 /** Runs the routine; throwing because the term was aborted is heeding it, not failing. */
-async function heeding(term: Term, routine: (term: Term) => Promise<void> | void): Promise<void> {
+async function heeding(term: Term, routine: () => Promise<void>): Promise<void> {
   try {
-    await routine(term);
+    await routine();
   } catch (error) {
     const isHeeding =
       term.signal.aborted &&

@@ -4,6 +4,8 @@ import { silentLogger } from '../../src/core/log.ts';
 import { settle } from '../support/fake-clock.ts';
 import { setup, ttlMs } from './controllers.ts';
 
+type Controller = ReturnType<ReturnType<typeof setup>['add']>;
+
 /** One leads, two waits. */
 async function pair(options: Parameters<ReturnType<typeof setup>['add']>[0] = {}) {
   const world = setup();
@@ -236,4 +238,69 @@ test('a passive notice is for a standby: once per key and interval, never while 
   expect(two.passiveNotice('other chat')).toBe(true);
   await clock.advance(1_000);
   expect(two.passiveNotice('chat')).toBe(true);
+});
+
+describe('work that calls what would wait for it', () => {
+  const ways = {
+    whileActive: (one: Controller, work: () => Promise<void>) =>
+      one.whileActive(work, { signal: new AbortController().signal }),
+    gated: (one: Controller, work: () => Promise<void>) =>
+      one
+        .gated(work)()
+        .then(() => {}),
+  };
+
+  test.each([
+    ['stop', 'whileActive'],
+    ['stop', 'gated'],
+    ['resign', 'whileActive'],
+    ['resign', 'gated'],
+  ] as const)('%s() in %s settles with the gate closed, and the seat kept', async (leave, way) => {
+    const { clock, store, one, two } = await pair();
+    const term = one.term;
+    const rest = deferred();
+    const seen: unknown[] = [];
+    const worked = ways[way](one, async () => {
+      await one[leave]();
+      seen.push(one.isActive(), term?.signal.aborted);
+      await rest.promise;
+    });
+    await settle();
+    expect(seen).toEqual([false, true]);
+    const elsewhere = vi.fn();
+    const left = one[leave]().then(elsewhere);
+    await clock.advance(1_000);
+    expect(elsewhere).not.toHaveBeenCalled();
+    expect([store.journal, two.isActive()]).toEqual([[], false]);
+    rest.resolve();
+    await left;
+    await clock.advance(1_000);
+    expect(two.isActive()).toBe(true);
+    await one.stop();
+    await worked;
+    await two.stop();
+  });
+
+  test('of another controller waits for that one, as anybody', async () => {
+    const { one } = await pair();
+    const other = setup().add();
+    await other.start();
+    const body = deferred();
+    void other.track(body.promise);
+    const stopped = vi.fn();
+    const worked = one.gated(() => other.stop().then(stopped))();
+    await settle();
+    expect(stopped).not.toHaveBeenCalled();
+    body.resolve();
+    await worked;
+    expect(other.state).toBe('stopped');
+  });
+});
+
+test('what is tracked and is no promise holds nothing up', async () => {
+  const { one } = await pair();
+  expect(one.track(5 as never)).toBe(5);
+  expect(one.track(undefined as never)).toBe(undefined);
+  await one.stop();
+  expect(one.state).toBe('stopped');
 });

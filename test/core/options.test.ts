@@ -111,9 +111,16 @@ describe('metadata', () => {
   test('that the database could never keep is refused when it is given, not retried for ever', () => {
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
-    for (const metadata of [circular, { big: 1n }, { text: 'a\0b' }]) {
-      refused({ metadata }, /^Expected `metadata` to /);
-    }
+    const what = 'Expected `metadata` to be an object that JSON can hold, without NUL characters';
+    const refusals: [unknown, string][] = [
+      [circular, 'an object. Converting circular structure to JSON'],
+      [{ big: 1n }, 'an object. Do not know how to serialize a BigInt'],
+      [{ text: 'a\0b' }, 'an object. There is a NUL character in it.'],
+      [['a'], 'an array.'],
+      ['text', '"text".'],
+      [() => {}, 'a function.'],
+    ];
+    for (const [metadata, got] of refusals) refused({ metadata }, `${what}, got ${got}`);
   });
 });
 
@@ -181,6 +188,15 @@ describe('what does not fit together', () => {
     );
   });
 
+  test('a first wait is not longer than the longest one', () => {
+    refused(
+      { firstWaitMs: 300, maxWaitMs: 200 },
+      'Expected `firstWaitMs` to be at most `maxWaitMs` (200), got 300. Lower it, or raise `maxWaitMs`.',
+    );
+    refused({ firstWaitMs: 2_001 }, /^Expected `firstWaitMs` to be at most `maxWaitMs` \(2000\)/);
+    expect(settled({ maxWaitMs: 200 }).rules.firstWaitMs).toBe(200);
+  });
+
   test.each([0.9, 10.1, Number.NaN])('`waitFactor` may not be %s', (waitFactor) => {
     refused({ waitFactor }, /^Expected `waitFactor` to be from 1 to 10, got /);
   });
@@ -191,5 +207,27 @@ describe('what does not fit together', () => {
       { fenceBlockers: true },
       "Expected `fenceBlockers` to be one of 'report', 'terminate', got true.",
     );
+  });
+});
+
+describe('what is called later is looked at now', () => {
+  const logger =
+    'Expected `logger` to be an object with the methods `debug`, `info`, `warn`, `error`';
+  const clock = 'Expected `clock` to be an object with the methods `mono`, `boot`, `setTimer`';
+  const info = () => {};
+
+  test.each<[object, string]>([
+    [{ logger: info }, `${logger}, got a function.`],
+    [{ logger: { info } }, `${logger}, got an object without \`debug\`, \`warn\`, \`error\`.`],
+    [{ logger: 'pino' }, `${logger}, got "pino".`],
+    [{ clock: {} }, `${clock}, got an object.`],
+    [{ clock: Date }, `${clock}, got a function.`],
+    [{ random: 5 }, 'Expected `random` to be a function, got 5.'],
+  ])('%o is refused', (options, message) => refused(options, message));
+
+  test('a logger may have its methods from its class, or be a function with methods', () => {
+    expect(settled({ logger: console }).logger).toBe(console);
+    const callable = Object.assign(() => {}, console);
+    expect(settled({ logger: callable }).logger).toBe(callable);
   });
 });

@@ -62,6 +62,49 @@ describe('whenActive', () => {
   });
 });
 
+test.each(['stop', Symbol.asyncDispose] as const)(
+  'whoever waits for a term before the first start is answered by %s',
+  async (leave) => {
+    const one = setup().add();
+    const refused = expect(one.whenActive()).rejects.toMatchObject({ code: 'LOCKD_STOPPED' });
+    const over = expect(one.terms().next()).resolves.toEqual({ done: true, value: undefined });
+    await one[leave]();
+    await refused;
+    await over;
+  },
+);
+
+test('whoever waits for a term before the first start has it afterwards', async () => {
+  const one = setup().add();
+  const [waiting, next] = [one.whenActive(), one.terms().next()];
+  await one.start();
+  expect(await waiting).toBe(one.term);
+  expect((await next).value).toBe(one.term);
+});
+
+test('any number may wait for a term, and Node does not warn of their listeners', async () => {
+  const warned = vi.fn();
+  process.on('warning', warned);
+  const one = setup().add();
+  const waits = Array.from({ length: 20 }, () => one.whenActive());
+  await one.start();
+  expect(new Set(await Promise.all(waits))).toEqual(new Set([one.term]));
+  await new Promise(setImmediate); // a warning is told in a tick of its own
+  process.off('warning', warned);
+  expect(warned).not.toHaveBeenCalled();
+});
+
+test('whoever waits for a term after a stop is told at once, until somebody starts anew', async () => {
+  const one = setup().add();
+  await one.start();
+  await one.stop();
+  await expect(one.whenActive()).rejects.toMatchObject({ code: 'LOCKD_STOPPED' });
+  expect(await one.terms().next()).toEqual({ done: true, value: undefined });
+  await one.start();
+  expect(await one.whenActive()).toBe(one.term);
+  await one.stop();
+});
+
 describe('terms', () => {
   test('yields each term once, and ends when the controller is stopped', async () => {
     const { clock, store, add } = setup();

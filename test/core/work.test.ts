@@ -81,4 +81,67 @@ describe('a drain', () => {
     await settle();
     expect(work.running).toBe(0);
   });
+
+  test.each([5, undefined, null, 'text'])(
+    'does not wait for what is no promise: %s',
+    async (value) => {
+      const work = new Work();
+      work.track(value);
+      await work.settled();
+    },
+  );
+
+  test('ends when a thenable throws instead of answering', async () => {
+    const work = new Work();
+    work.track({
+      // biome-ignore lint/suspicious/noThenProperty: a thenable is what is tested
+      then: () => {
+        throw new Error('boom');
+      },
+    });
+    await work.settled();
+  });
+
+  test('ends when what it ran returns at once, throws at once, or returns a thenable', async () => {
+    const work = new Work();
+    const thenable = {
+      // biome-ignore lint/suspicious/noThenProperty: a thenable is what is tested
+      then: (yes: (value: number) => void) => yes(5),
+    } as PromiseLike<number>;
+    expect(await work.run(() => 5)).toBe(5);
+    expect(await work.run(() => thenable)).toBe(5);
+    const boom = () => {
+      throw new Error('boom');
+    };
+    await expect(work.run(boom)).rejects.toThrow('boom');
+    await work.settled();
+  });
+});
+
+describe('whoever asks', () => {
+  test('is recognised as work while it runs, at any depth, and not by another drain', async () => {
+    const [work, other] = [new Work(), new Work()];
+    const asked: boolean[] = [];
+    const ask = () => asked.push(work.isAsking, other.isAsking);
+    ask();
+    await work.run(async () => {
+      await settle();
+      ask();
+      await other.run(() => ask());
+      ask();
+    });
+    ask();
+    expect(asked).toEqual([false, false, true, false, true, true, true, false, false, false]);
+  });
+
+  test('is no work any more, once that has finished which began it', async () => {
+    const work = new Work();
+    const late = deferred();
+    let asked: Promise<boolean> | undefined;
+    await work.run(() => {
+      asked = late.promise.then(() => work.isAsking);
+    });
+    late.resolve();
+    expect(await asked).toBe(false);
+  });
 });
