@@ -90,7 +90,7 @@ function allowed(name: string, type: string): string {
     if (!isLockdError(error)) return '';
     return /^Expected `\w+` to be (.*), got /.exec(error.message)?.[1] ?? '';
   }
-  return type.startsWith('boolean') ? '`true`, `false`' : '';
+  return '';
 }
 
 /** What the code works with where nothing is said. */

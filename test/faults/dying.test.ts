@@ -12,8 +12,8 @@ const slackMs = 3_000;
 /** From the first connection to the second beat: so many pieces go one way, and as many the other. */
 const pieces = 32;
 
-// LOCKD_KILLS=100 for more of them.
-const kills = Number(process.env['LOCKD_KILLS'] ?? 6);
+// LOCKD_TEST_KILLS=100 for more of them.
+const kills = Number(process.env['LOCKD_TEST_KILLS'] ?? 6);
 
 for (const seed of [1, 2, 3]) {
   test.concurrent(

@@ -53,6 +53,26 @@ export const locks: Incidents = {
     },
   },
 
+  'A stranger locks the tables of lockd': {
+    async play(stage, page) {
+      const old = stage.bot('old', { ttlMs: 2_000 });
+      await stage.led('old');
+      const next = stage.bot('new', { ttlMs: 2_000 });
+      await stage.registered('new');
+      await next.says('observed a leader');
+      const stranger = await stage.psql();
+      const { rows } = await stranger.query('select pg_backend_pid() as session');
+      await stranger.query('begin; lock table lockd.lease in share mode');
+      old.process.signal('SIGKILL');
+      await next.says('takeover is held up by fenced transactions');
+      await stage.bot('late', { ttlMs: 2_000 }).says('could not campaign');
+      await page.runs();
+      await page.runs({ SESSION: rows[0].session });
+      await stage.led('new');
+      await page.shows();
+    },
+  },
+
   'Waits for the seat in the server log': {
     server: 'runbook',
     async play(stage, page) {

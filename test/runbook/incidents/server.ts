@@ -1,5 +1,7 @@
 import { expect } from 'vitest';
+import { grantScript } from '../../../src/postgres/grants.ts';
 import { startTestCluster } from '../../support/cluster.ts';
+import { reload, writeServerFile } from '../../support/reload.ts';
 import type { Incidents } from '../incident.ts';
 import { openStage } from '../stage.ts';
 
@@ -17,6 +19,31 @@ export const server: Incidents = {
       await cluster.start();
       await stage.led('old');
       await page.shows();
+    },
+  },
+
+  'The login or the certificate is refused': {
+    async playAlone(open) {
+      await using cluster = await startTestCluster();
+      await using stage = await openStage(cluster.url());
+      const page = open(stage);
+      const role = await stage.role();
+      await stage.sql(grantScript(role.name));
+      const rules = [`host all ${role.name} all scram-sha-256`, 'host all all all trust'];
+      await writeServerFile(cluster, 'pg_hba.conf', `${rules.join('\n')}\n`);
+      await reload(cluster);
+      const old = stage.bot('old', { connectionString: role.url });
+      await stage.led('old');
+      await stage.sql(`alter role ${role.name} password 'rotated'`);
+      await stage.sql(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lockd:bot:old'`,
+      );
+      await old.says('could not campaign');
+      expect(await stage.run('new', { url: role.url }).exit()).toBe(69);
+      await page.runs({ URL: role.url });
+      await page.runs({ ROLE: role.name, PASSWORD: 'secret' });
+      await stage.led('old');
+      await page.shows({ URL: role.url });
     },
   },
 
