@@ -221,9 +221,10 @@ export class SingletonLockController
   }
 
   /**
-   * Starts the controller unless somebody has, runs `work` once per term, and drains it: campaign, run, abort, drain, release, again. Work
-   * that returns early resigns; work that throws resigns and rejects. Aborting `signal` ends the
-   * term, waits for the work, and rejects with the signal's own reason. Resolves when stopped.
+   * Starts the controller unless somebody has, runs `work` once per term, and drains it: campaign,
+   * run, abort, drain, release, again. Work that returns early resigns; work that throws resigns and
+   * rejects. Aborting `signal` ends the term, waits for the work, and rejects with the signal's own
+   * reason. Resolves when stopped.
    */
   whileActive(
     work: (term: Term) => Promise<void> | void,

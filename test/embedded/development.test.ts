@@ -92,7 +92,9 @@ test('a server that was killed is started again', async () => {
   await using home = await developmentHome();
   const first = await home.open();
   await query(first.url, 'CREATE TABLE kept ()');
-  process.kill((await home.serverPid()) as number, 'SIGKILL');
+  const pid = (await home.serverPid()) as number;
+  process.kill(pid, 'SIGKILL');
+  await until(async () => (await processIdentity(pid)) === undefined); // it dies when it next runs
 
   const second = await home.open();
   expect(await query(second.url, 'TABLE kept')).toEqual([]);
