@@ -10,8 +10,10 @@ export function refuseUnknown<Options extends object>(
   place = 'here',
 ): void {
   if (typeof options !== 'object' || options === null) {
-    const got = options === null ? 'null' : typeof options; // not the value: it may be an address
-    throw new LockdError('LOCKD_INVALID_OPTION', `Expected options in an object, got ${got}.`);
+    throw new LockdError(
+      'LOCKD_INVALID_OPTION',
+      `Expected options in an object, got ${kindOf(options)}.`,
+    );
   }
   const names = Object.keys(known);
   const unknown = Object.keys(options).find((option) => !names.includes(option));
@@ -26,6 +28,9 @@ export function refuseUnknown<Options extends object>(
     `There is no option \`${unknown}\` ${place}. ${remedy}`,
   );
 }
+
+/** Not the value: it may be an address. */
+export const kindOf = (value: unknown): string => (value === null ? 'null' : typeof value);
 
 /** The name that is the fewest edits away, unless these are too many: by default, more than half of it. */
 export function nearestOf(

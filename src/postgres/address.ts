@@ -8,9 +8,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
   sslmode: sslModes,
   sslnegotiation: ['postgres', 'direct'],
   channel_binding: ['disable', 'prefer', 'require'],
-  target_session_attrs: [
-    ...['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'],
-  ],
+  target_session_attrs: ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'],
 };
 
 /** What libpq takes and what `pg` takes. Poolers and other libraries have more of their own. */
@@ -76,8 +74,7 @@ export function hasPort(address: string): boolean {
 
 export function refusePort(name: string, value: unknown): void {
   if (String(value).split(',').every(isPort)) return;
-  throw new LockdError(
-    'LOCKD_INVALID_OPTION',
+  throw invalid(
     `Expected \`${name}\` to be a port, a number from 1 to 65535, got ${JSON.stringify(String(value))}.`,
   );
 }
@@ -91,14 +88,10 @@ function refuseParameters(asked: URLSearchParams): void {
     refuseWord(name, value);
     const elsewhere = unread[name];
     if (elsewhere !== undefined) {
-      throw new LockdError(
-        'LOCKD_INVALID_OPTION',
-        `The parameter \`${name}\` of an address is not read here. ${elsewhere}`,
-      );
+      throw invalid(`The parameter \`${name}\` of an address is not read here. ${elsewhere}`);
     }
     if (name === 'connect_timeout' && !/^-?\d*$/.test(value)) {
-      throw new LockdError(
-        'LOCKD_INVALID_OPTION',
+      throw invalid(
         `Expected \`connect_timeout\` to be whole seconds, got ${JSON.stringify(value)}. Here \`connectTimeoutMs\` counts.`,
       );
     }
@@ -106,8 +99,7 @@ function refuseParameters(asked: URLSearchParams): void {
     const nearest = nearestOf(name, parameters, mistyped) ?? anagramOf(name);
     const isAboutTls = /^(ssl|tls)/i.test(name) && !asked.has('sslmode') && !asked.has('ssl');
     if (nearest === undefined && !isAboutTls) continue;
-    throw new LockdError(
-      'LOCKD_INVALID_OPTION',
+    throw invalid(
       `There is no parameter \`${name}\` of an address. Did you mean \`${nearest ?? 'sslmode'}\`?`,
     );
   }
@@ -126,14 +118,16 @@ function refuseWord(
   among: readonly string[] | undefined = words[name],
 ): void {
   if (among === undefined || value === '' || among.includes(value)) return;
-  throw new LockdError(
-    'LOCKD_INVALID_OPTION',
+  throw invalid(
     `Expected \`${name}\` to be one of ${among.join(', ')}, got ${JSON.stringify(value)}.`,
   );
 }
 
 export const refuseSslMode = (name: string, value: string | undefined): void =>
   refuseWord(name, value ?? '', sslModes);
+
+export const invalid = (message: string): LockdError =>
+  new LockdError('LOCKD_INVALID_OPTION', message);
 
 /** Neither the address nor pg's words about it: both may hold the password. */
 export const unreadable = (why: string, cause?: unknown): LockdError =>

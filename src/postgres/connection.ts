@@ -1,7 +1,14 @@
 import pg from 'pg';
-import { LockdError } from '../core/errors.ts';
-import { type Names, refuseUnknown } from '../core/known.ts';
-import { hasPort, refuseMisread, refusePort, refuseSslMode, unreadable } from './address.ts';
+import type { LockdError } from '../core/errors.ts';
+import { kindOf, type Names, refuseUnknown } from '../core/known.ts';
+import {
+  hasPort,
+  invalid,
+  refuseMisread,
+  refusePort,
+  refuseSslMode,
+  unreadable,
+} from './address.ts';
 import { type Hosts, hostsOf } from './hosts.ts';
 
 /** Where the database is. */
@@ -91,8 +98,7 @@ export function settleDatabase(options: DatabaseOptions): Database {
   } catch (cause) {
     const { code, path } = cause as { code?: unknown; path?: string };
     if (path === undefined) throw unreadable('cannot be read', code);
-    throw new LockdError(
-      'LOCKD_INVALID_OPTION',
+    throw invalid(
       `Expected the files that the address names (sslrootcert, sslcert, sslkey) to be readable, got ${code} for ${path}.`,
     );
   }
@@ -102,14 +108,12 @@ export function settleDatabase(options: DatabaseOptions): Database {
 function refuseSchema(schema: unknown): void {
   if (typeof schema !== 'string' || !/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
     const got = typeof schema === 'string' ? JSON.stringify(schema.slice(0, 80)) : kindOf(schema);
-    throw new LockdError(
-      'LOCKD_INVALID_OPTION',
+    throw invalid(
       `Expected \`schema\` to be a lower-case identifier of at most 63 characters, got ${got}.`,
     );
   }
   if (!schema.startsWith('pg_')) return;
-  throw new LockdError(
-    'LOCKD_INVALID_OPTION',
+  throw invalid(
     `Expected \`schema\` to be a name of ours, got ${JSON.stringify(schema)}: names that begin with pg_ are the server's.`,
   );
 }
@@ -119,14 +123,12 @@ function addressOf({ connectionString, connection }: DatabaseOptions): string | 
   const inner = connection?.connectionString;
   for (const address of [connectionString, inner]) {
     if (address !== undefined && typeof address !== 'string') {
-      throw new LockdError(
-        'LOCKD_INVALID_OPTION',
+      throw invalid(
         `Expected \`connectionString\` to be a string, got ${kindOf(address)}. Of a URL, give its \`href\`.`,
       );
     }
     if (address === '') {
-      throw new LockdError(
-        'LOCKD_INVALID_OPTION',
+      throw invalid(
         'Expected `connectionString` to name a database, got "". Leave it out to use the PG* variables.',
       );
     }
@@ -144,11 +146,8 @@ const naming = ['host', 'port', 'user', 'database'] as const;
 
 const isGiven = (value: unknown): boolean => (value ?? '') !== '';
 
-const kindOf = (value: unknown): string => (value === null ? 'null' : typeof value);
-
 const contradiction = (name: string): LockdError =>
-  new LockdError(
-    'LOCKD_INVALID_OPTION',
+  invalid(
     `Expected an address or \`connection.${name}\`, got both. Name it in the address, or leave \`connectionString\` out.`,
   );
 
@@ -158,8 +157,7 @@ function refuseLost(options: DatabaseOptions): void {
   if (!Object.hasOwn(options, 'connectionString')) return;
   if ([...naming, 'stream' as const].some((name) => isGiven(connection?.[name]))) return;
   if (naming.some((name) => isGiven(process.env[`PG${name.toUpperCase()}`]))) return;
-  throw new LockdError(
-    'LOCKD_INVALID_OPTION',
+  throw invalid(
     'Expected `connectionString` to name a database, got undefined: DATABASE_URL unset? Set it, or PGHOST and PGDATABASE, or leave the option out for a server on this machine.',
   );
 }

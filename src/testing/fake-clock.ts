@@ -23,6 +23,11 @@ export class FakeClock implements Clock {
     return this.#boot;
   }
 
+  /** How many timers are set. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
   setTimer(at: number, callback: () => void): () => void {
     const timer = { at, callback };
     this.#timers.add(timer);
@@ -84,6 +89,6 @@ export class FakeClock implements Clock {
 }
 
 /** A few turns of the event loop: after each one every promise that could go on has gone on. */
-async function settle(): Promise<void> {
+export async function settle(): Promise<void> {
   for (let turns = 0; turns < 3; turns += 1) await turn();
 }

@@ -1,7 +1,7 @@
 import { uptime } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { instantOf, systemClock } from '../../src/core/clock.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
 
 const longest = 2 ** 31 - 1;
 

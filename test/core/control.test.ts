@@ -4,7 +4,7 @@ import { deferred } from '../../src/core/deferred.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { settleOptions } from '../../src/core/options.ts';
 import type { ControlHooks, ControlSession, SessionOptions, Store } from '../../src/core/store.ts';
-import { FakeClock, settle } from '../support/fake-clock.ts';
+import { FakeClock, settle } from '../../src/testing/fake-clock.ts';
 
 /** A server that answers when, and as, a test says so. */
 function setup() {

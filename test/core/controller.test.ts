@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { deferred } from '../../src/core/deferred.ts';
 import { LockdError } from '../../src/core/errors.ts';
-import { settle } from '../support/fake-clock.ts';
+import { settle } from '../../src/testing/fake-clock.ts';
 import { diary, setup, trustMs, ttlMs } from './controllers.ts';
 
 describe('the gate', () => {
@@ -35,10 +35,10 @@ describe('the gate', () => {
     const one = add();
     await one.start();
     const { term } = one;
-    clock.skip(trustMs - 1);
+    clock.stall(trustMs - 1);
     expect(one.isActive()).toBe(true);
     expect(term?.validForMs()).toBe(1);
-    clock.skip(1);
+    clock.stall(1);
     expect(one.isActive()).toBe(false);
     expect(one.term).toBeUndefined();
     expect(term?.isActive()).toBe(false);

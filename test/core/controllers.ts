@@ -1,7 +1,7 @@
 import { SingletonLockController } from '../../src/core/controller.ts';
 import { type ControllerOptions, settleOptions } from '../../src/core/options.ts';
 import type { ControllerParts } from '../../src/core/surface.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 export const ttlMs = 10_000;

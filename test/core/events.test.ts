@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
 import { Delivery } from '../../src/core/events.ts';
-import { settle } from '../support/fake-clock.ts';
+import { settle } from '../../src/testing/fake-clock.ts';
 
 interface Events {
   one: [number];

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { deferred } from '../../src/core/deferred.ts';
 import { silentLogger } from '../../src/core/log.ts';
-import { settle } from '../support/fake-clock.ts';
+import { settle } from '../../src/testing/fake-clock.ts';
 import { setup, ttlMs } from './controllers.ts';
 
 type Controller = ReturnType<ReturnType<typeof setup>['add']>;

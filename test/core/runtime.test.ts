@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { deferred } from '../../src/core/deferred.ts';
 import { leftMs } from '../../src/core/runtime.ts';
 import type { SeatSession, ServerHealth } from '../../src/core/store.ts';
-import { FakeClock, settle } from '../support/fake-clock.ts';
+import { FakeClock, settle } from '../../src/testing/fake-clock.ts';
 import { setup } from './controllers.ts';
 
 test('trust that is left is the lesser of the two clocks, and never negative', () => {
@@ -12,7 +12,7 @@ test('trust that is left is the lesser of the two clocks, and never negative', (
   clock.suspend(400);
   expect(leftMs(until, clock)).toBe(0);
   expect(leftMs({ ...until, boot: clock.boot() + 900 }, clock)).toBe(500);
-  clock.skip(500);
+  clock.stall(500);
   expect(leftMs({ ...until, boot: clock.boot() + 900 }, clock)).toBe(0);
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { deferred } from '../../src/core/deferred.ts';
 import { LockdError } from '../../src/core/errors.ts';
 import type { Term } from '../../src/core/term.ts';
-import { settle } from '../support/fake-clock.ts';
+import { settle } from '../../src/testing/fake-clock.ts';
 import { setup, trustMs } from './controllers.ts';
 
 const reason = new Error('enough');

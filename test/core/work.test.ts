@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { deferred } from '../../src/core/deferred.ts';
 import { Work } from '../../src/core/work.ts';
-import { settle } from '../support/fake-clock.ts';
+import { settle } from '../../src/testing/fake-clock.ts';
 
 describe('a drain', () => {
   test('of nothing is over at once', async () => {

@@ -7,7 +7,7 @@ import type { SingletonLockOptions } from '../../src/index.ts';
 import { startTestCluster } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { type Contender, type Election, holdElection, terminate } from '../support/election.ts';
-import { temporaryFolder } from '../support/folder.ts';
+import { type TestFolder, temporaryFolder } from '../support/folder.ts';
 import { markedProcesses } from '../support/marked.ts';
 import { reload, writeServerFile } from '../support/reload.ts';
 import { signal } from '../support/run.ts';
@@ -47,15 +47,7 @@ test('a witness asks for the password of today, too', async () => {
   await using cluster = await clusterWithPasswords();
   await using election = await holdElection({ ttlMs: 20_000 }, cluster.url());
   await using folder = await temporaryFolder();
-  const passwordFile = join(folder.path, 'password');
-  await writeFile(passwordFile, first);
-  const host = await election.host('host', {
-    connectionString: undefined,
-    connection: place(election),
-    passwordFile,
-    guard: true,
-  });
-  await host.next('active');
+  const { host, passwordFile } = await leadBesideAWitness(election, folder);
   const sessions = () => sessionsOf('host', cluster);
   await until(async () => (await sessions()).length === 3);
   const before = await sessions();
@@ -75,15 +67,7 @@ test('a witness that has to connect anew when its host is dead has the last pass
   await using cluster = await clusterWithPasswords();
   await using election = await holdElection({ ttlMs: 20_000 }, cluster.url());
   await using folder = await temporaryFolder();
-  const passwordFile = join(folder.path, 'password');
-  await writeFile(passwordFile, first);
-  const host = await election.host('host', {
-    connectionString: undefined,
-    connection: place(election),
-    passwordFile,
-    guard: true,
-  });
-  await host.next('active');
+  const { host } = await leadBesideAWitness(election, folder);
   await until(async () => (await sessionsOf('host', cluster)).length === 3);
   const below = await descendants(host.process.pid);
   const [witness] = (await markedProcesses('witness-program.js')).filter(({ pid }) =>
@@ -226,4 +210,17 @@ function expectNoSecrets({ contenders }: Election): void {
     typeof value === 'bigint' ? `${value}` : value,
   );
   expect(text).not.toMatch(/secret/);
+}
+
+async function leadBesideAWitness(election: Election, folder: TestFolder) {
+  const passwordFile = join(folder.path, 'password');
+  await writeFile(passwordFile, first);
+  const host = await election.host('host', {
+    connectionString: undefined,
+    connection: place(election),
+    passwordFile,
+    guard: true,
+  });
+  await host.next('active');
+  return { host, passwordFile };
 }
