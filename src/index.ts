@@ -1,4 +1,4 @@
-/** The public face, and the only file that joins core and postgres. */
+/** The public face: joins the protocol (core), its database (postgres) and the guard. */
 import { flag } from './core/checks.ts';
 import { SingletonLockController as CoreController } from './core/controller.ts';
 import { type Names, refuseUnknown } from './core/known.ts';
@@ -32,11 +32,12 @@ export {
 } from './postgres/status.ts';
 
 export interface SingletonLockOptions extends ControllerOptions, DatabaseOptions {
-  /** Bring the schema to this version before the first attempt. Default: false. */
+  /** Bring the schema to this version before the first attempt. @default false */
   readonly migrate?: boolean | undefined;
   /**
    * Start a small process beside this one that sees it die and says so: then a crash is taken over
-   * in milliseconds, and not after the TTL. One more connection. Default: false.
+   * in milliseconds, and not after the TTL. One more connection.
+   * @default false
    */
   readonly guard?: boolean | undefined;
 }

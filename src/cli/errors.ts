@@ -13,6 +13,7 @@ export function exitCodeOf(error: unknown, { isAsking }: { isAsking: boolean }):
       return ExitCode.usage;
     case 'LOCKD_GUARD':
     case 'LOCKD_STOPPED':
+    case 'LOCKD_SELF_WAIT':
     case 'LOCKD_STALE_TOKEN':
       return ExitCode.internal;
     case 'LOCKD_UNKNOWN_NAME':

@@ -48,3 +48,10 @@ export const onBothClocks = (mono: number): Instant => ({
 });
 
 export const instantOf = (clock: Clock): Instant => ({ mono: clock.mono(), boot: clock.boot() });
+
+/** What is left of the trust in the last acknowledged beat; the monotonic clock, being cheap, first. */
+export function leftMs(until: Instant, clock: Clock): number {
+  const mono = until.mono - clock.mono();
+  if (mono <= 0) return 0;
+  return Math.max(0, Math.min(mono, until.boot - clock.boot()));
+}

@@ -2,6 +2,7 @@
 export type LockdErrorCode =
   | 'LOCKD_INVALID_OPTION' // an option, a name or a relation between options does not fit
   | 'LOCKD_STOPPED' // the controller was stopped while something waited for it
+  | 'LOCKD_SELF_WAIT' // work waits for the term after its own, which waits for that work
   | 'LOCKD_SCHEMA_MISSING' // the tables are not there: migrate first
   | 'LOCKD_SCHEMA_NEWER' // the schema belongs to a newer lockd
   | 'LOCKD_SCHEMA_EDITED' // an applied migration differs from the shipped one

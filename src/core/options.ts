@@ -21,47 +21,48 @@ import type { Candidate } from './store.ts';
 export interface ControllerOptions {
   /** What is led: 1 to 200 characters, well-formed, without control characters. */
   readonly name: string;
-  /** Who this is, for people. Default: `hostname:pid`. */
+  /** Who this is, for people. @default `hostname:pid` */
   readonly label?: string | undefined;
-  /** What `lockd status --json` and `readStatus()` say of an instance that waits. Default: `{}`. */
+  /** What `lockd status --json` and `readStatus()` say of an instance that waits. @default `{}` */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
-  /** How long a silent leader is still waited for. Default: 10 000 ms. */
+  /** How long a silent leader is still waited for. @default 10 000 ms */
   readonly ttlMs?: number | undefined;
-  /** Time between two beats, at most a third of the TTL. Default: a fifth of the TTL. */
+  /** Time between two beats, at most a third of the TTL. @default a fifth of the TTL */
   readonly heartbeatMs?: number | undefined;
   /**
    * How much earlier than its TTL a leader stops trusting itself: at least 100 ms and at least 1 %
-   * of the TTL. Default: the larger of the two.
+   * of the TTL.
+   * @default the larger of the two
    */
   readonly marginMs?: number | undefined;
-  /** After this a drain that still runs is warned about. Default: 25 000 ms. */
+  /** After this a drain that still runs is warned about. @default 25 000 ms */
   readonly drainTimeoutMs?: number | undefined;
   /**
    * `'fast'` takes a free seat for proof that its holder has stopped: only with fencing.
-   * Default: `'safe'`.
+   * @default `'safe'`
    */
   readonly takeover?: 'safe' | 'fast' | undefined;
-  /** What happens to fenced transactions that hold up a takeover. Default: `'report'`. */
+  /** What happens to fenced transactions that hold up a takeover. @default `'report'` */
   readonly fenceBlockers?: 'report' | 'terminate' | undefined;
-  /** `passiveNotice` says yes at most once per key in this time. Default: 60 000 ms. */
+  /** `passiveNotice` says yes at most once per key in this time. @default 60 000 ms */
   readonly noticeIntervalMs?: number | undefined;
-  /** The first wait in the server's queue. Default: 250 ms. */
+  /** The first wait in the server's queue. @default 250 ms */
   readonly firstWaitMs?: number | undefined;
-  /** The longest one: vacuum waits for it. Default: the heartbeat, 2 000 ms at most. */
+  /** The longest one: vacuum waits for it. @default the heartbeat, 2 000 ms at most */
   readonly maxWaitMs?: number | undefined;
-  /** By how much waits grow. Default: 1.5. */
+  /** By how much waits grow. @default 1.5 */
   readonly waitFactor?: number | undefined;
-  /** The longest pause before a new connection after failures. Default: 1 000 ms. */
+  /** The longest pause before a new connection after failures. @default 1 000 ms */
   readonly reconnectMaxMs?: number | undefined;
-  /** Bound for making a connection. Default: 5 000 ms. */
+  /** Bound for making a connection. @default 5 000 ms */
   readonly connectTimeoutMs?: number | undefined;
-  /** Bound for an answer beyond the time that a statement waits on purpose. Default: 5 000 ms. */
+  /** Bound for an answer beyond the time that a statement waits on purpose. @default 5 000 ms */
   readonly callTimeoutMs?: number | undefined;
-  /** pino, or anything with its four methods. Default: silence. */
+  /** pino, or anything with its four methods. @default silence */
   readonly logger?: Logger | undefined;
-  /** What reads the time and sets timers; another one is for tests. Default: the system's. */
+  /** What reads the time and sets timers; another one is for tests. @default the system's */
   readonly clock?: Clock | undefined;
-  /** Uniform in [0, 1): jitter. Default: `Math.random`. */
+  /** Uniform in [0, 1): jitter. @default `Math.random` */
   readonly random?: (() => number) | undefined;
 }
 

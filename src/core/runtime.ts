@@ -1,4 +1,4 @@
-import { type Clock, type Instant, instantOf } from './clock.ts';
+import { type Clock, instantOf } from './clock.ts';
 import type { Control } from './control.ts';
 import { isLockdError } from './errors.ts';
 import type { Logger } from './log.ts';
@@ -245,11 +245,4 @@ export class Runtime {
       (error: unknown) => this.dispatch({ seat, is: 'broken', error }),
     );
   }
-}
-
-/** What is left of the trust in the last acknowledged beat; the monotonic clock, being cheap, first. */
-export function leftMs(until: Instant, clock: Clock): number {
-  const mono = until.mono - clock.mono();
-  if (mono <= 0) return 0;
-  return Math.max(0, Math.min(mono, until.boot - clock.boot()));
 }

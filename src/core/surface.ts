@@ -15,8 +15,11 @@ export type ControllerState = 'passive' | 'active' | 'draining' | 'stopped';
 
 /** The leader as a standby last saw it. */
 export interface Leader {
+  /** The fencing token of its term. */
   readonly token: bigint;
+  /** The uuid of its controller: `controller.instance`. */
   readonly instance: string | undefined;
+  /** Its `label`: by default `hostname:pid`. */
   readonly label: string | undefined;
 }
 
@@ -29,7 +32,11 @@ export interface ControllerEvents {
   attempt: [attempt: { readonly attempt: number; readonly waitMs: number }];
   /** Another instance leads. */
   observed: [leader: Leader];
-  /** Something went wrong that heals by itself, or needs an operator; never thrown. */
+  /**
+   * Something went wrong that heals by itself, or needs an operator; never thrown. That it cannot
+   * campaign is told at once, and then about once a minute while it fails the same way; tries go on
+   * all the while.
+   */
   warning: [error: LockdError];
   /** The controller has let go of everything. */
   stopped: [];

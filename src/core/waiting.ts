@@ -44,9 +44,17 @@ function beginProspect(): AbortController {
   return end;
 }
 
+/** Work that waits for a term after its own would wait for itself. */
+export const selfWait = (name: string): LockdError =>
+  new LockdError(
+    'LOCKD_SELF_WAIT',
+    `Work of "${name}" waited for the term after its own, which begins when that work has finished. Let it return, and wait outside of it.`,
+  );
+
 /** Resolves with the next term that is not `after`. */
 export async function nextTerm(
   controller: SingletonLockController,
+  work: Work,
   ended: AbortSignal,
   after: Term | undefined,
   options: WaitOptions,
@@ -58,6 +66,7 @@ export async function nextTerm(
   if (ended.aborted) throw stopped();
   const current = controller.term;
   if (current !== undefined && current !== after) return current;
+  if (work.isAsking) throw selfWait(controller.name);
   const next = deferred<Term>();
   const refuse = (): void => next.reject(stopped());
   const abort = (): void => next.reject(signal?.reason);
@@ -83,7 +92,7 @@ export async function* eachTerm(
   const { ended } = prospect;
   try {
     for (let last: Term | undefined; ; ) {
-      last = await nextTerm(controller, ended, last, options);
+      last = await nextTerm(controller, work, ended, last, options);
       // Counted in the same turn that sees the term alive: its drain cannot have begun without us.
       if (last.signal.aborted) continue;
       const finish = work.begin();

@@ -9,6 +9,9 @@ interface Piece {
 /** The work that whoever asks is a part of. One for all: Node 20 visits each storage at each promise. */
 const around = new AsyncLocalStorage<readonly Piece[]>();
 
+/** Listeners that work sets off by what it calls are no part of it, nor is what comes of them. */
+export const outsideWork = <Result>(call: () => Result): Result => around.run([], call);
+
 /** Work in flight: counted, so that a drain knows when it has finished. */
 export class Work {
   #running = 0;

@@ -1,11 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { type Instant, onBothClocks, systemClock } from '../core/clock.ts';
+import { type Instant, leftMs, onBothClocks, systemClock } from '../core/clock.ts';
 import { ControlLink } from '../core/control.ts';
 import { deferred } from '../core/deferred.ts';
 import type { LockdError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Settled } from '../core/options.ts';
-import { leftMs } from '../core/runtime.ts';
 import { postgresStore } from '../postgres/store.ts';
 import { endGroup } from './ending.ts';
 import { askGroup, type Group, signalGroup } from './group.ts';

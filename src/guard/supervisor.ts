@@ -1,11 +1,10 @@
 import { constants } from 'node:os';
-import { type Instant, onBothClocks, systemClock } from '../core/clock.ts';
+import { type Instant, leftMs, onBothClocks, systemClock } from '../core/clock.ts';
 import { SingletonLockController } from '../core/controller.ts';
 import { deferred } from '../core/deferred.ts';
 import { isLockdError, messageOf } from '../core/errors.ts';
 import { type Logger, withFields } from '../core/log.ts';
 import { type ControllerOptions, settleOptions } from '../core/options.ts';
-import { leftMs } from '../core/runtime.ts';
 import type { Term } from '../core/term.ts';
 import type { DatabaseOptions } from '../postgres/connection.ts';
 import { postgresStore } from '../postgres/store.ts';

@@ -20,7 +20,7 @@ export interface DatabaseOptions {
   readonly connectionString?: string | undefined;
   /** Anything else a `pg.Client` takes: host, TLS, a password function, … */
   readonly connection?: pg.ClientConfig | undefined;
-  /** The schema lockd was migrated into. Default: `lockd`. */
+  /** The schema lockd was migrated into. @default `lockd` */
   readonly schema?: string | undefined;
 }
 

@@ -66,7 +66,7 @@ export function readMissing(options: DatabaseOptions = {}, bounds: Bounds = {}):
 
 interface Bounds {
   readonly signal?: AbortSignal | undefined;
-  /** For each question. Default: 60,000. */
+  /** For each question. @default 60,000 */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -15,6 +15,7 @@ import { Session } from './session.ts';
 
 /** Who leads a name, who waits for it, and what is wrong; as the server sees it. */
 export interface NameStatus {
+  /** What is led: the `name` of the controllers. */
   readonly name: string;
   /** By the server's clock, as all times here. */
   readonly readAt: Date;
@@ -24,40 +25,61 @@ export interface NameStatus {
   readonly leader: LeaderStatus | undefined;
   /** Registered instances that do not lead, the oldest first. */
   readonly waiting: readonly InstanceStatus[];
-  /** The session that holds the seat. */
+  /** The session that holds the seat; undefined where the seat is free. */
   readonly seat: SessionFacts | undefined;
+  /** What is wrong, and was still a moment later; empty when all is well. */
   readonly faults: readonly Fault[];
 }
 
+/** Who leads, or led last. Times are the server's; `undefined` is `null` in `lockd status --json`. */
 export interface LeaderStatus {
   /** `silent`: no beat for longer than its TTL, and nobody has said that it ended. */
   readonly state: 'leading' | 'silent' | 'ended';
+  /** The fencing token of its term; greater than that of every term before. */
   readonly token: bigint;
+  /** The uuid of its controller: `controller.instance`. */
   readonly instance: string;
+  /** Its `label`: by default `hostname:pid`. */
   readonly label: string;
-  /** This and the next two are known while its control session is connected. */
+  /** Its machine, as it registered. Undefined, as the next two, where it has not: no control session. */
   readonly host: string | undefined;
+  /** Process id there. */
   readonly pid: number | undefined;
+  /** Its version of lockd. */
   readonly version: string | undefined;
+  /** When it took over. */
   readonly since: Date;
+  /** Time since its last beat, or its takeover, in ms. Goes on when the term has ended, too. */
   readonly lastBeatAgeMs: number;
+  /** Its own TTL, in ms: what a successor waits for after its last beat. */
   readonly ttlMs: number;
+  /** Time between two of its beats, in ms. */
   readonly heartbeatMs: number;
-  /** When a successor may start if no beat follows; by the server's clock. */
+  /** When a successor may start if no beat follows: its last beat and its TTL. */
   readonly lapsesAt: Date;
+  /** When its term was marked ended. Undefined, as the next two, while nobody has said so. */
   readonly endedAt: Date | undefined;
-  /** release, confession or testimony. */
+  /** `release`: itself, in order; `confession`: itself, after a loss; `testimony`: its guard. */
   readonly endedBy: string | undefined;
+  /** Why, as the `passive` event says it; of a testimony, what its guard saw. */
   readonly endedReason: string | undefined;
 }
 
+/** One registered instance that waits; registered is who has its control session connected. */
 export interface InstanceStatus {
+  /** The uuid of its controller: `controller.instance`. */
   readonly instance: string;
+  /** Its `label`: by default `hostname:pid`. */
   readonly label: string;
+  /** Host name of its machine, as it registered. */
   readonly host: string;
+  /** Process id there. */
   readonly pid: number;
+  /** Its version of lockd. */
   readonly version: string;
+  /** What its controller was given as `metadata`. */
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** When it registered; anew with each control session. */
   readonly since: Date;
 }
 

@@ -18,7 +18,7 @@ import { Seat } from './seat.ts';
 import { connectionLost, Session, type SessionKind, unanswered } from './session.ts';
 
 export interface MemoryServerOptions {
-  /** What leases, waits and idle timers are counted on. Default: the clock of this machine. */
+  /** What leases, waits and idle timers are counted on. @default the clock of this machine */
   readonly clock?: Clock | undefined;
 }
 

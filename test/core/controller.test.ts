@@ -2,11 +2,11 @@ import { describe, expect, test, vi } from 'vitest';
 import { deferred } from '../../src/core/deferred.ts';
 import { LockdError } from '../../src/core/errors.ts';
 import { settle } from '../../src/testing/fake-clock.ts';
-import { diary, setup, trustMs, ttlMs } from './controllers.ts';
+import { diary, isHeld, name, setup, trustMs, ttlMs } from './controllers.ts';
 
 describe('the gate', () => {
   test('is open after start when nobody else leads, and closed after stop', async () => {
-    const { store, add } = setup();
+    const { server, add } = setup();
     const one = add();
     expect(one.isActive()).toBe(false);
     await one.start();
@@ -17,7 +17,7 @@ describe('the gate', () => {
     expect(one.isActive()).toBe(false);
     expect(one.term).toBeUndefined();
     expect(one.state).toBe('stopped');
-    expect(store.seats.size + store.controls.size).toBe(0);
+    expect(server.terminate({})).toBe(0);
   });
 
   test('is open for one of many, and start settles for the others, too', async () => {
@@ -54,20 +54,20 @@ describe('the gate', () => {
   });
 
   test('stays open while beats are answered', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     await one.start();
     await clock.advance(10 * ttlMs);
     expect(one.isActive()).toBe(true);
-    expect(store.row.beat).toBe(50);
+    expect(server.leaseOf(name).beat).toBe(50);
   });
 
   test('work is aborted by its deadline on either clock: a suspend inside the lease counts', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     await one.start();
     const { term } = one;
-    store.isSilent = true;
+    server.cutOff(one);
     clock.suspend(5_000);
     await clock.advance(trustMs - 5_000);
     expect(term?.isActive()).toBe(false);
@@ -77,15 +77,15 @@ describe('the gate', () => {
 
 describe('events', () => {
   test('there is one "passive" per "active", whatever ends the term', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     const told = diary(one);
     await one.start();
-    store.restart();
+    server.restart();
     await clock.advance(3_000);
-    store.isSilent = true;
+    server.cutOff(one);
     await clock.advance(trustMs);
-    store.isSilent = false;
+    server.mend(one);
     await clock.advance(8_000);
     void one.resign();
     await clock.advance(3_000);
@@ -127,39 +127,39 @@ describe('events', () => {
 
 describe('start', () => {
   test('settles though the database is down, and the campaign goes on', async () => {
-    const { clock, store, add } = setup();
-    store.isDown = true;
+    const { clock, server, add } = setup();
+    server.goDown();
     const one = add();
     const warnings: string[] = [];
     one.on('warning', ({ message }) => warnings.push(message));
     await one.start();
     expect(one.state).toBe('passive');
     expect(warnings).toEqual(['connect ECONNREFUSED']);
-    store.isDown = false;
+    server.comeUp();
     await clock.advance(1_000);
     expect(one.isActive()).toBe(true);
   });
 
   test('rejects with what retrying cannot heal, and can be called again', async () => {
-    const { store, add } = setup();
+    const { server, add } = setup();
     const refused = new LockdError('LOCKD_SCHEMA_MISSING', 'no schema');
-    const open = vi.spyOn(store, 'openSeat').mockRejectedValueOnce(refused);
+    const open = vi.spyOn(server, 'openSeat').mockRejectedValueOnce(refused);
     const one = add();
     await expect(one.start()).rejects.toBe(refused);
     expect(one.state).toBe('stopped');
-    expect(store.controls.size).toBe(0);
+    expect(server.terminate({})).toBe(0);
     await one.start();
     expect(one.isActive()).toBe(true);
     expect(open).toHaveBeenCalledTimes(2);
   });
 
   test('called twice is one start, with one watcher', async () => {
-    const { store, add } = setup();
+    const { server, add } = setup();
     const one = add();
     const started = one.start();
     expect(one.start()).toBe(started);
     await started;
-    expect(store.seats.size).toBe(1);
+    expect(server.terminate({ kind: 'seat' })).toBe(1);
   });
 
   test('called while it stops begins anew afterwards', async () => {
@@ -174,9 +174,9 @@ describe('start', () => {
   });
 
   test('stopped before its first answer rejects with LOCKD_STOPPED', async () => {
-    const { store, add } = setup();
-    store.isSilent = true;
+    const { server, add } = setup();
     const one = add();
+    server.cutOff(one);
     const started = one.start();
     const refusal = expect(started).rejects.toMatchObject({ code: 'LOCKD_STOPPED' });
     await settle();
@@ -189,9 +189,9 @@ describe('a registration that retrying cannot heal', () => {
   const denied = new LockdError('LOCKD_PRIVILEGE', 'permission denied for table instance');
 
   test('rejects start(), though the gate was open: the work is drained and the seat let go', async () => {
-    const { store, add } = setup();
+    const { clock, server, add } = setup();
     const answer = deferred();
-    vi.spyOn(store, 'openControl').mockImplementation(async () => {
+    vi.spyOn(server, 'openControl').mockImplementation(async () => {
       await answer.promise;
       throw denied;
     });
@@ -204,28 +204,29 @@ describe('a registration that retrying cannot heal', () => {
     void one.track(work.promise);
     answer.resolve();
     await settle();
-    expect([one.state, store.holder !== undefined]).toEqual(['draining', true]);
+    expect([one.state, await isHeld(clock, server)]).toEqual(['draining', true]);
     work.resolve();
     await refused;
     expect(told).toEqual(['active', 'passive: stopped', 'stopped']);
-    expect([one.state, store.row.isEnded, store.holder]).toEqual(['stopped', true, undefined]);
+    expect([one.state, server.leaseOf(name).isEnded]).toEqual(['stopped', true]);
+    expect(await isHeld(clock, server)).toBe(false);
   });
 
   test('does not end a campaign that start() has been answered for', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     await one.start();
-    vi.spyOn(store, 'openControl').mockRejectedValue(denied);
-    for (const { hooks } of store.controls) hooks.lost(new Error('reset'));
+    vi.spyOn(server, 'openControl').mockRejectedValue(denied);
+    expect(server.terminate({ kind: 'control' })).toBe(1);
     await clock.advance(5_000);
-    expect(store.openControl).toHaveBeenCalled();
+    expect(server.openControl).toHaveBeenCalled();
     expect(one.isActive()).toBe(true);
   });
 
   test('is no reason to wait where the database is down: start() is answered at once', async () => {
-    const { store, add } = setup();
-    store.isDown = true;
-    vi.spyOn(store, 'openControl').mockImplementation(
+    const { server, add } = setup();
+    server.goDown();
+    vi.spyOn(server, 'openControl').mockImplementation(
       (_who, { signal }) =>
         new Promise((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason), { once: true });

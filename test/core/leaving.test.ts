@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { deferred } from '../../src/core/deferred.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { settle } from '../../src/testing/fake-clock.ts';
-import { setup, ttlMs } from './controllers.ts';
+import { isHeld, listen, setup, ttlMs } from './controllers.ts';
 
 type Controller = ReturnType<ReturnType<typeof setup>['add']>;
 
@@ -13,25 +13,25 @@ async function pair(options: Parameters<ReturnType<typeof setup>['add']>[0] = {}
   await one.start();
   void two.start();
   await world.clock.advance(1_000);
-  world.store.journal.length = 0;
-  return { ...world, one, two, token: one.term?.token as bigint };
+  const told = await listen(world.server);
+  return { ...world, one, two, told, token: one.term?.token as bigint };
 }
 
 describe('a leader that leaves on purpose', () => {
   test('lets work in flight finish, then releases, and the next one starts at once', async () => {
-    const { clock, store, one, two, token } = await pair();
+    const { clock, told, one, two, token } = await pair();
     const work = deferred();
     void one.track(work.promise);
     const stopped = one.stop();
     expect(one.isActive()).toBe(false);
     await clock.advance(5_000);
-    expect(store.journal).toEqual([]);
+    expect(told).toEqual([]);
     expect(two.isActive()).toBe(false);
     work.resolve();
     await stopped;
     await settle();
     expect(two.isActive()).toBe(true);
-    expect(store.journal).toEqual([`released ${token}`, `taken ${two.term?.token}`]);
+    expect(told).toEqual([`released ${token}`, `taken ${two.term?.token}`]);
     expect(two.term?.token).toBeGreaterThan(token);
   });
 
@@ -103,13 +103,13 @@ describe('a leader that leaves on purpose', () => {
   });
 
   test('by force, gives the seat up after the drain timeout, and the next one waits a lease', async () => {
-    const { clock, store, one, two } = await pair({ drainTimeoutMs: 3_000 });
+    const { clock, told, one, two } = await pair({ drainTimeoutMs: 3_000 });
     void one.track(new Promise(() => {}));
     const stopped = one.stop({ force: true });
     await clock.advance(3_000);
     await stopped;
     expect(one.state).toBe('stopped'); // though the work goes on
-    expect(store.journal).toEqual([]);
+    expect(told).toEqual([]);
     await clock.advance(ttlMs - 2_500);
     expect(two.isActive()).toBe(false);
     await clock.advance(2_500);
@@ -119,42 +119,44 @@ describe('a leader that leaves on purpose', () => {
 
 describe('a leader that loses its term', () => {
   test('by a restart of the server confesses, and so costs a drain instead of a lease', async () => {
-    const { clock, store, one, two, token } = await pair();
+    const { clock, server, one, two, token } = await pair();
     const work = deferred();
     void one.track(work.promise);
-    store.restart();
+    server.restart();
+    await settle();
     expect(one.isActive()).toBe(false);
+    const told = await listen(server);
     await clock.advance(2_000);
-    expect(store.journal).toEqual([]);
+    expect(told).toEqual([]);
     work.resolve();
     await clock.advance(300);
-    expect(store.journal[0]).toBe(`confession ${token}`);
+    expect(told[0]).toBe(`ended ${token}`);
     await clock.advance(1_000);
     expect([one, two].filter((controller) => controller.isActive())).toHaveLength(1);
   });
 
   test('is out of the race until its work has finished', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     await one.start();
     const work = deferred();
     void one.track(work.promise);
-    store.restart();
+    server.restart();
     await clock.advance(10 * ttlMs);
-    expect(store.seats.size).toBe(0);
+    expect(server.terminate({ kind: 'seat' })).toBe(0);
     work.resolve();
     await clock.advance(1_000);
     expect(one.isActive()).toBe(true);
   });
 
   test('in silence is followed after its lease, never before its own deadline', async () => {
-    const { clock, store, one, two } = await pair();
-    store.isSilent = true;
+    const { clock, server, one, two } = await pair();
+    server.cutOff(one);
     let gap = false;
     for (let waited = 0; waited < 2 * ttlMs; waited += 50) {
       await clock.advance(50);
       expect(one.isActive() && two.isActive()).toBe(false);
-      if (!one.isActive()) store.isSilent = false;
+      if (!one.isActive()) server.mend(one);
       gap ||= !one.isActive() && !two.isActive();
     }
     expect(gap).toBe(true);
@@ -163,7 +165,7 @@ describe('a leader that loses its term', () => {
 });
 
 test('after a forced stop a new run is stopped only when its own work has finished', async () => {
-  const { clock, store, add } = setup();
+  const { clock, server, add } = setup();
   const begun = deferred();
   const begins = [Promise.resolve(), begun.promise];
   const start = async (): Promise<void> => begins.shift();
@@ -188,21 +190,21 @@ test('after a forced stop a new run is stopped only when its own work has finish
   void one.stop().then(stopped);
   await settle();
   expect(stopped).not.toHaveBeenCalled();
-  expect(store.holder).toBeDefined();
+  expect(await isHeld(clock, server)).toBe(true);
   work.resolve();
   await clock.advance(0);
   expect(stopped).toHaveBeenCalled();
 });
 
 test('the log tells a seat that was let go from one that was lost', async () => {
-  const { clock, store, add } = setup();
+  const { clock, server, add } = setup();
   const ends: string[] = [];
   const info = (_: object, message: string): void => {
     if (/seat go|lost term/.test(message)) ends.push(message);
   };
   const one = add({ logger: { ...silentLogger, info } });
   await one.start();
-  store.restart();
+  server.restart();
   await clock.advance(ttlMs);
   expect([one.isActive(), ...ends]).toEqual([true, 'closed the lost term']);
   await one.resign();
@@ -218,16 +220,17 @@ describe('gated', () => {
   });
 
   test('counts as work in flight until it settles, and passes its rejection on', async () => {
-    const { one, store } = await pair();
+    const { one, told } = await pair();
     const work = deferred();
     const failed = expect(one.gated(() => work.promise)()).rejects.toThrow('boom');
     const stopped = one.stop();
     await settle();
-    expect(store.journal).toEqual([]);
+    expect(told).toEqual([]);
     work.reject(new Error('boom'));
     await failed;
     await stopped;
-    expect(store.journal[0]).toMatch(/^released/);
+    await settle();
+    expect(told[0]).toMatch(/^released/);
   });
 });
 
@@ -256,7 +259,7 @@ describe('work that calls what would wait for it', () => {
     ['resign', 'whileActive'],
     ['resign', 'gated'],
   ] as const)('%s() in %s settles with the gate closed, and the seat kept', async (leave, way) => {
-    const { clock, store, one, two } = await pair();
+    const { clock, told, one, two } = await pair();
     const term = one.term;
     const rest = deferred();
     const seen: unknown[] = [];
@@ -271,7 +274,7 @@ describe('work that calls what would wait for it', () => {
     const left = one[leave]().then(elsewhere);
     await clock.advance(1_000);
     expect(elsewhere).not.toHaveBeenCalled();
-    expect([store.journal, two.isActive()]).toEqual([[], false]);
+    expect([told, two.isActive()]).toEqual([[], false]);
     rest.resolve();
     await left;
     await clock.advance(1_000);

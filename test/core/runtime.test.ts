@@ -1,8 +1,9 @@
 import { describe, expect, test, vi } from 'vitest';
+import { leftMs } from '../../src/core/clock.ts';
 import { deferred } from '../../src/core/deferred.ts';
-import { leftMs } from '../../src/core/runtime.ts';
-import type { SeatSession, ServerHealth } from '../../src/core/store.ts';
+import type { Notice, SeatSession, ServerHealth } from '../../src/core/store.ts';
 import { FakeClock, settle } from '../../src/testing/fake-clock.ts';
+import type { MemoryServer } from '../../src/testing/index.ts';
 import { setup } from './controllers.ts';
 
 test('trust that is left is the lesser of the two clocks, and never negative', () => {
@@ -25,12 +26,13 @@ test('the boot-time clock, which costs more, is not read once the monotonic one 
 
 describe('a seat session', () => {
   test('that arrives after it was given up is put away', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const arrivals: (() => void)[] = [];
-    const open = store.openSeat.bind(store);
-    vi.spyOn(store, 'openSeat').mockImplementation(async (who, options) => {
+    const open = server.openSeat.bind(server);
+    vi.spyOn(server, 'openSeat').mockImplementation(async (who, options) => {
+      const session = await open(who, options);
       await new Promise<void>((arrive) => arrivals.push(arrive));
-      return open(who, options);
+      return session;
     });
     const one = add({ connectTimeoutMs: 1_000 });
     void one.start();
@@ -38,15 +40,13 @@ describe('a seat session', () => {
     expect(arrivals.length).toBeGreaterThan(1);
     for (const arrive of arrivals.splice(0)) arrive();
     await settle();
-    expect(store.seats.size).toBe(1);
-    await one.stop();
-    expect(store.seats.size).toBe(0);
+    expect(server.terminate({ kind: 'seat' })).toBe(1);
   });
 
   test('is told to stop connecting when it is given up', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const signals: AbortSignal[] = [];
-    vi.spyOn(store, 'openSeat').mockImplementation((_who, { signal }) => {
+    vi.spyOn(server, 'openSeat').mockImplementation((_who, { signal }) => {
       signals.push(signal);
       return new Promise<SeatSession>(() => {});
     });
@@ -60,10 +60,10 @@ describe('a seat session', () => {
   });
 
   test('is asked one thing at a time, through every kind of news', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     let inFlight = 0;
     let most = 0;
-    const open = store.openSeat.bind(store);
+    const open = server.openSeat.bind(server);
     const counting =
       <Args extends unknown[], Answer>(call: (...args: Args) => Promise<Answer>) =>
       async (...args: Args): Promise<Answer> => {
@@ -73,7 +73,7 @@ describe('a seat session', () => {
         inFlight -= 1;
         return answer;
       };
-    vi.spyOn(store, 'openSeat').mockImplementation(async (who, options) => {
+    vi.spyOn(server, 'openSeat').mockImplementation(async (who, options) => {
       const session = await open(who, options);
       for (const name of ['attempt', 'readLease', 'takeover', 'beat', 'release'] as const) {
         const call = session[name].bind(session) as (...args: unknown[]) => Promise<unknown>;
@@ -81,12 +81,13 @@ describe('a seat session', () => {
       }
       return session;
     });
+    const tell = teller(server);
     const one = add();
     await one.start();
     for (let round = 0; round < 20; round += 1) {
       await clock.advance(2_000 + round);
-      store.tell('resign', one.term?.token ?? 0n, undefined);
-      store.tell('ended', 1n, undefined);
+      tell({ kind: 'resign', token: one.term?.token ?? 0n, reason: undefined });
+      tell({ kind: 'ended', token: 1n, reason: undefined });
     }
     await one.stop();
     expect(most).toBe(1);
@@ -112,30 +113,29 @@ test('a guard hears until when each beat may be trusted, before the gate opens',
 });
 
 test('a server that is shutting down is left in time: its leader resigns and comes back later', async () => {
-  const { clock, store, add } = setup();
+  const { clock, server, add } = setup();
   const one = add();
   const reasons: string[] = [];
   one.on('passive', (_term, reason) => reasons.push(reason));
   await one.start();
-  store.health = 'shutting-down';
+  const probe = vi.spyOn(server, 'probe').mockResolvedValue('shutting-down');
   await clock.advance(10_000);
   expect(reasons).toEqual(['server-shutdown']);
-  store.health = 'accepting';
+  probe.mockRestore();
   await clock.advance(5_000);
   expect(one.isActive()).toBe(true);
 });
 
 test('a storm of notices asks the server one question at a time', async () => {
-  const { store, add } = setup();
+  const { server, add } = setup();
+  const tell = teller(server);
   const one = add();
   await one.start();
   const answer = deferred<ServerHealth>();
-  const probe = vi.spyOn(store, 'probe').mockReturnValue(answer.promise);
+  const probe = vi.spyOn(server, 'probe').mockReturnValue(answer.promise);
   const left = { kind: 'released', token: 1n, reason: 'server-shutdown' } as const;
   const storm = (): void => {
-    for (const { hooks } of store.controls) {
-      for (let count = 0; count < 100; count += 1) hooks.notice(left);
-    }
+    for (let count = 0; count < 100; count += 1) tell(left);
   };
   storm();
   expect(probe).toHaveBeenCalledTimes(1);
@@ -144,3 +144,9 @@ test('a storm of notices asks the server one question at a time', async () => {
   storm();
   expect(probe).toHaveBeenCalledTimes(2);
 });
+
+/** Tells the one controller of this server what the server itself has no reason to say. */
+function teller(server: MemoryServer): (notice: Notice) => void {
+  const open = vi.spyOn(server, 'openControl');
+  return (notice) => open.mock.calls.at(-1)?.[1].hooks.notice(notice);
+}

@@ -3,15 +3,15 @@ import { deferred } from '../../src/core/deferred.ts';
 import { LockdError } from '../../src/core/errors.ts';
 import type { Term } from '../../src/core/term.ts';
 import { settle } from '../../src/testing/fake-clock.ts';
-import { setup, trustMs } from './controllers.ts';
+import { isHeld, listen, setup, trustMs } from './controllers.ts';
 
 const reason = new Error('enough');
 
 describe('whenActive', () => {
   test('does not wait for a start that was refused', async () => {
-    const { store, add } = setup();
+    const { server, add } = setup();
     const refusal = new LockdError('LOCKD_SCHEMA_MISSING', 'migrate first');
-    store.openSeat = () => Promise.reject(refusal);
+    server.openSeat = () => Promise.reject(refusal);
     const one = add();
     const waiting = expect(one.whenActive()).rejects.toMatchObject({ code: 'LOCKD_STOPPED' });
     await expect(one.start()).rejects.toBe(refusal);
@@ -107,7 +107,7 @@ test('whoever waits for a term after a stop is told at once, until somebody star
 
 describe('terms', () => {
   test('yields each term once, and ends when the controller is stopped', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     const seen: bigint[] = [];
     const loop = (async () => {
@@ -115,7 +115,7 @@ describe('terms', () => {
     })();
     await one.start();
     await settle();
-    store.restart();
+    server.restart();
     await clock.advance(1_000);
     await one.stop();
     await loop;
@@ -124,7 +124,7 @@ describe('terms', () => {
   });
 
   test("keep the seat while the loop's body runs", async () => {
-    const { store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     await one.start();
     const body = deferred();
@@ -134,20 +134,20 @@ describe('terms', () => {
     await settle();
     const stopped = one.stop();
     await settle();
-    expect(store.holder).toBeDefined();
+    expect(await isHeld(clock, server)).toBe(true);
     body.resolve();
     await stopped;
     await loop;
-    expect(store.holder).toBeUndefined();
+    expect(await isHeld(clock, server)).toBe(false);
   });
 
   test('let go when the loop is left', async () => {
-    const { store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     await one.start();
     for await (const _ of one.terms()) break;
     await one.stop();
-    expect(store.holder).toBeUndefined();
+    expect(await isHeld(clock, server)).toBe(false);
   });
 
   test("reject with the signal's own reason", async () => {
@@ -165,13 +165,13 @@ describe('whileActive', () => {
     });
 
   test('starts a stopped controller, runs the work per term, and stops what it started', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     const work = vi.fn(untilAborted);
     const abort = new AbortController();
     const done = expect(one.whileActive(work, { signal: abort.signal })).rejects.toBe(reason);
     await clock.advance(1_000);
-    store.restart();
+    server.restart();
     await clock.advance(1_000);
     expect(work).toHaveBeenCalledTimes(2);
     abort.abort(reason);
@@ -180,9 +180,10 @@ describe('whileActive', () => {
   });
 
   test('aborted, it ends the term, waits for the work, and only then lets go', async () => {
-    const { store, add } = setup();
+    const { server, add } = setup();
     const one = add();
     await one.start();
+    const told = await listen(server);
     const work = deferred();
     const abort = new AbortController();
     const settled = vi.fn();
@@ -191,12 +192,13 @@ describe('whileActive', () => {
     abort.abort(reason);
     await settle();
     expect(one.isActive()).toBe(false);
-    expect(store.journal.some((entry) => entry.startsWith('released'))).toBe(false);
+    expect(told).toEqual([]);
     expect(settled).not.toHaveBeenCalled();
     work.resolve();
     await done;
     expect(settled).toHaveBeenCalledWith(reason);
-    expect(store.journal.at(-1)).toMatch(/^released/);
+    await settle();
+    expect(told[0]).toMatch(/^released/);
     await one.stop();
   });
 
@@ -214,17 +216,19 @@ describe('whileActive', () => {
   });
 
   test('work that throws resigns and rejects with what it threw', async () => {
-    const { store, add } = setup();
+    const { server, add } = setup();
     const one = add();
     await one.start();
+    const told = await listen(server);
     const failing = one.whileActive(() => Promise.reject(reason));
     await expect(failing).rejects.toBe(reason);
-    expect(store.journal.at(-1)).toMatch(/^released/);
+    await settle();
+    expect(told[0]).toMatch(/^released/);
     await one.stop();
   });
 
   test('work that throws because its term was aborted is not a failure', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     const reasons: unknown[] = [];
     const heed = async (term: Term) => {
@@ -235,9 +239,9 @@ describe('whileActive', () => {
     };
     const done = one.whileActive(heed);
     await clock.advance(1_000);
-    store.restart();
+    server.restart();
     await clock.advance(1_000);
-    store.restart();
+    server.restart();
     await clock.advance(1_000);
     expect(one.isActive()).toBe(true);
     await one.stop();
@@ -246,7 +250,7 @@ describe('whileActive', () => {
   });
 
   test('work that fails otherwise while its term is aborted is a failure', async () => {
-    const { clock, store, add } = setup();
+    const { clock, server, add } = setup();
     const one = add();
     await one.start();
     const failing = one.whileActive((term) =>
@@ -254,29 +258,29 @@ describe('whileActive', () => {
     );
     const failed = expect(failing).rejects.toBe(reason);
     await clock.advance(1_000);
-    store.restart();
+    server.restart();
     await clock.advance(1_000);
     await failed;
     await one.stop();
   });
 
   test('already aborted, it does not begin', async () => {
-    const { store, add } = setup();
+    const { server, add } = setup();
+    const open = vi.spyOn(server, 'openSeat');
     const work = vi.fn();
     const signal = AbortSignal.abort(reason);
     await expect(add().whileActive(work, { signal })).rejects.toBe(reason);
     expect(work).not.toHaveBeenCalled();
-    expect(store.seats.size).toBe(0);
+    expect(open).not.toHaveBeenCalled();
   });
 
   test('aborted while its start hangs, it does not wait for the server', async () => {
-    const { store, add } = setup();
-    store.isSilent = true;
+    const { server, add } = setup();
+    const one = add();
+    server.cutOff(one);
     const abort = new AbortController();
     const settled = vi.fn();
-    add()
-      .whileActive(() => {}, { signal: abort.signal })
-      .catch(settled);
+    one.whileActive(() => {}, { signal: abort.signal }).catch(settled);
     await settle();
     abort.abort(reason);
     await settle();
@@ -285,13 +289,13 @@ describe('whileActive', () => {
 });
 
 test('a term is frozen, and over for good once it has ended', async () => {
-  const { clock, store, add } = setup();
+  const { clock, server, add } = setup();
   const one = add();
   await one.start();
   const term = one.term as Term;
   expect(Object.isFrozen(term)).toBe(true);
   expect(term.validForMs()).toBe(trustMs);
-  store.restart();
+  server.restart();
   await clock.advance(1_000);
   expect(one.isActive()).toBe(true);
   expect(term.isActive()).toBe(false);

@@ -62,8 +62,8 @@ export const options: readonly Option[] = interfaces.flatMap(([path, name]) => {
       return {
         name: option,
         type,
-        meaning: text.replace(/ ?Default: .+?\.(?=\s|$)/, ''),
-        default: /Default: (.+?)\.(?=\s|$)/.exec(text)?.[1],
+        meaning: text.replace(/ ?@default .+$/, ''),
+        default: /@default (.+)$/.exec(text)?.[1],
       };
     },
   );

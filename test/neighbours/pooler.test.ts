@@ -29,7 +29,7 @@ describe.skipIf(missing !== undefined)('behind PgBouncer', () => {
     await until(async () => (await election.backends('old')).control !== null);
     const next = election.enter('next', options);
     await next.controller.start();
-    await until(() => next.story.of('warning').length >= 3);
+    await until(() => next.story.logged('could not campaign').length >= 3);
     expect(next.controller.state).toBe('passive');
     expect(old.story.of('passive')).toEqual([]);
 

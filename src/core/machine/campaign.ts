@@ -5,13 +5,11 @@ import { attemptWaitMs } from './backoff.ts';
 import { inherit, type Lease } from './lease.ts';
 import { callFor, finish, first, settled, stay } from './moves.ts';
 import type { Call, Effect, Moment, Phase, State, Transition } from './protocol.ts';
+import { noteEveryMs, tellRecovery } from './retreat.ts';
 import type { Rules } from './rules.ts';
 import { takeOffice } from './tenure.ts';
 
 type Inheriting = Extract<Phase, { is: 'inheriting' }>;
-
-/** PASSIVE attempts are told at `info` this often; each of them at `debug`. */
-const noteEveryMs = 60_000;
 
 /** One attempt: stand in the server's queue for a bounded time. */
 export function campaign(
@@ -51,9 +49,10 @@ export function attempted(
   const seen = see(state, lease, now, rules);
   if (!isGranted) {
     // A grant does not count: where no takeover succeeds, each new session would have one, in a circle.
+    const well: State = { ...seen.state, failures: 0, complaints: [] };
     return first(
-      seen.effects,
-      settled(campaign({ ...seen.state, failures: 0 }, lease, now, rules)),
+      [...seen.effects, ...tellRecovery(state)],
+      settled(campaign(well, lease, now, rules)),
     );
   }
   const isStale = state.phase.is === 'campaigning' && state.phase.isStale;
@@ -227,7 +226,10 @@ export function bidAnswered(
   const { phase } = state;
   if (phase.is !== 'taking' || call === undefined) return stay(state);
   if (answer.outcome === 'taken') {
-    return settled(takeOffice(state, answer.token, call.sent, now, rules));
+    return first(
+      tellRecovery(state),
+      settled(takeOffice(state, answer.token, call.sent, now, rules)),
+    );
   }
   if (!state.isWanted) return finish(state);
   if (answer.outcome === 'changed') return read(state, phase.grantedAt, now, rules);

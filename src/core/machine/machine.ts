@@ -38,17 +38,9 @@ import type { Instant } from '../clock.ts';
 import { isLockdError, LockdError } from '../errors.ts';
 import { attempted, bidAnswered, campaign, noticed, read, wait, wasRead } from './campaign.ts';
 import { drained, force, leave, lose, released, unseat } from './leaving.ts';
-import {
-  connect,
-  coolFor,
-  finish,
-  first,
-  reconnectControl,
-  retreat,
-  settled,
-  stay,
-} from './moves.ts';
+import { connect, coolFor, finish, first, reconnectControl, settled, stay } from './moves.ts';
 import type { Call, Event, Moment, SeatEvent, State, Transition } from './protocol.ts';
+import { retreat } from './retreat.ts';
 import type { Rules } from './rules.ts';
 import { beaten, isTrusted, tickActive, tickDraining, trustedUntil } from './tenure.ts';
 
@@ -60,6 +52,7 @@ export const initialState: State = {
   call: undefined,
   attempt: 0,
   failures: 0,
+  complaints: [],
   sighting: undefined,
   highestToken: 0n,
   observed: undefined,

@@ -1,5 +1,3 @@
-import { isLockdError, messageOf } from '../errors.ts';
-import { reconnectWaitMs } from './backoff.ts';
 import type { Call, Effect, Moment, State, Transition } from './protocol.ts';
 import type { Rules } from './rules.ts';
 
@@ -46,30 +44,6 @@ export const coolFor = (state: State, now: Moment, waitMs: number): Transition =
 
 export const reconnectControl: Effect = { do: 'reconnect-control' };
 
-/** The session could not be had or broke while nobody led through it. */
-export function retreat(state: State, error: unknown, now: Moment, rules: Rules): Transition {
-  const failures = state.failures + 1;
-  const waitMs = reconnectWaitMs(failures, rules.reconnectMaxMs, now.random);
-  // A server that lets nobody in waits for those who are in: for our control session, too. One without
-  // a connection left has none for the seats as long as such sessions keep them all.
-  // And where one connection was cut off in silence, the other one will not have fared better.
-  const isDoubtful =
-    isLockdError(error) && ['LOCKD_UNAVAILABLE', 'LOCKD_TIMEOUT'].includes(error.code);
-  return first(
-    [
-      {
-        do: 'warn',
-        code: 'LOCKD_CONNECTION',
-        message: 'could not campaign',
-        error,
-        fields: { failures, nextWaitMs: Math.round(waitMs), reason: messageOf(error) },
-      },
-      ...(isDoubtful ? [reconnectControl] : []),
-    ],
-    settled(coolFor({ ...state, failures }, now, waitMs)),
-  );
-}
-
 /** Answers start(), once. */
 export const settled = ({ state, effects }: Transition, error?: unknown): Transition =>
   state.isSettled
@@ -82,7 +56,7 @@ export const settled = ({ state, effects }: Transition, error?: unknown): Transi
 /** Nothing is held and nothing runs: answers stop(). */
 export const finish = (state: State): Transition =>
   stay(
-    { ...withoutSeat(state), phase: { is: 'stopped' }, isWanted: false },
+    { ...withoutSeat(state), phase: { is: 'stopped' }, isWanted: false, complaints: [] },
     { do: 'destroy-seat' },
     { do: 'halt' },
   );

@@ -70,6 +70,16 @@ export type Phase =
       'trusted'
     >);
 
+/** A way in which campaigning has failed, since it last went well. */
+export interface Complaint {
+  /** The codes of the error: the same for each try that fails the same way. */
+  readonly what: string;
+  /** When it was last told (monotonic). */
+  readonly toldAt: number;
+  /** Tries that have failed this way since then. */
+  readonly untold: number;
+}
+
 export interface State {
   readonly phase: Phase;
   /** Somebody called start() and nobody stop(). */
@@ -82,6 +92,8 @@ export interface State {
   /** Number of the current attempt since the last term or start. */
   readonly attempt: number;
   readonly failures: number;
+  /** None while campaigning goes well. */
+  readonly complaints: readonly Complaint[];
   readonly sighting: Sighting | undefined;
   readonly highestToken: bigint;
   /** Token of the leader last told to subscribers. */

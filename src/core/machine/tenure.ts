@@ -40,6 +40,7 @@ export function takeOffice(
     ...before,
     attempt: 0,
     failures: 0,
+    complaints: [],
     observed: undefined,
     sighting: undefined,
     notedAt: Number.NEGATIVE_INFINITY,

@@ -31,7 +31,7 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'the gate asks one clock only',
     breaks: ['one gate', 'work in turn'],
-    file: 'src/core/runtime.ts',
+    file: 'src/core/clock.ts',
     from: 'return Math.max(0, Math.min(mono, until.boot - clock.boot()));',
     to: 'return mono;',
   },
@@ -235,7 +235,7 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'the watcher is started twice',
     breaks: ['one passive per active', 'one watcher'],
-    file: 'src/core/controller.ts',
+    file: 'src/core/lifecycle.ts',
     from: 'if (run !== undefined) return run.started;',
     to: '',
     also: {
