@@ -1,10 +1,8 @@
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 import { messageOf } from '../core/errors.ts';
+import { BackgroundStderr } from './background.ts';
 import type { LogLevel } from './options.ts';
 import { cell, redact } from './output.ts';
-
-/** Beyond this much that nobody reads, lines are dropped: a stalled reader must not cost the lease. */
-const longestBacklog = 1024 * 1024;
 
 export interface LogOptions {
   readonly level: LogLevel;
@@ -32,7 +30,7 @@ export function createLog({ level, isJson = false, fields = {} }: LogOptions): L
       },
       serializers: { err: (error: unknown) => error },
     },
-    isPretty ? prettyTerminal() : inBackground(),
+    isPretty ? prettyTerminal() : new BackgroundStderr(),
   );
 }
 
@@ -47,37 +45,9 @@ function writable(fields: Record<string, unknown>): Record<string, unknown> {
   );
 }
 
-/**
- * A terminal that was closed and a disk that is full cost lines, never the lease. What could not be
- * written is dropped: at exit it would be tried for ever. The next line begins anew.
- */
-function inBackground(): DestinationStream {
-  let stderr: Destination | undefined;
-  return {
-    write(line) {
-      stderr ??= open((opened) => {
-        if (stderr === opened) stderr = undefined;
-      });
-      stderr.write(line);
-    },
-  };
-}
-
-type Destination = ReturnType<typeof destination>;
-
-function open(failed: (opened: Destination) => void): Destination {
-  const opened = destination({ dest: 2, sync: false, maxLength: longestBacklog });
-  opened.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return; // pino has silenced it for good
-    opened.destroy();
-    failed(opened);
-  });
-  return opened;
-}
-
 /** In the background, too: Ctrl-S stops a terminal, and must not stop supervisor and guard at once. */
 function prettyTerminal(): DestinationStream {
-  const terminal = inBackground();
+  const terminal = new BackgroundStderr();
   return { write: (line) => void terminal.write(`${prettyLine(line)}\n`) };
 }
 

@@ -30,6 +30,12 @@ export async function main(argv: readonly string[]): Promise<number> {
   }, argv);
   process.stdout.on('error', unwritten);
   process.stderr.on('error', () => {}); // there is nowhere left to say it
+  // Node has an exit code of its own for it, 1, which here means that nobody leads.
+  process.once('uncaughtExceptionMonitor', () => {
+    process.once('exit', () => {
+      process.exitCode = ExitCode.internal;
+    });
+  });
   const program = commandLine(version, argv, (code) => {
     exitCode = code;
   });

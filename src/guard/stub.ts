@@ -7,13 +7,18 @@ import { type Group, groupOf } from './group.ts';
  * which a kill of supervisor or guard leaves a command running that the other one does not know.
  * End of file instead of the word: whoever would have said it is dead, and the stub leaves.
  */
-const script = `
+const script = `# lockd-stub
 IFS= read -r LOCKD_WORD <&3 || exit 70
 exec 3<&-
+lockd_refuse() { printf 'lockd: %s: %s\\n' "$1" "$2" >&2; exit "$3"; }
 case $1 in
-  */*) [ -e "$1" ] ;;
-  *) command -v -- "$1" >/dev/null 2>&1 ;;
-esac || { printf 'lockd: %s: command not found\\n' "$1" >&2; exit 127; }
+  */*)
+    [ -e "$1" ] || lockd_refuse "$1" 'command not found' 127
+    [ ! -d "$1" ] || lockd_refuse "$1" 'is a directory: name the program in it' 126
+    [ -x "$1" ] ||
+      lockd_refuse "$1" 'permission denied: chmod +x it, or put its interpreter before it' 126 ;;
+  *) command -v -- "$1" >/dev/null 2>&1 || lockd_refuse "$1" 'command not found' 127 ;;
+esac
 exec "$@"`;
 
 export interface Stub {
@@ -30,7 +35,7 @@ export async function spawnStub(command: readonly string[], env: NodeJS.ProcessE
     'sh',
     '-c',
     script,
-    'lockd-stub',
+    'lockd', // what the shell says then is in our name
     ...command,
   ];
   const child = spawn(file as string, args, {

@@ -30,7 +30,30 @@ test.concurrent('a command that cannot be had exits as in a shell: 127 not found
   expect(await nowhere.exit()).toBe(127);
   await nowhere.process.closed;
   expect(nowhere.process.stderr).toContain('lockd: ./no/such: command not found');
-  expect(await shop.run('plain', {}, { command: [plain, shop.marker] }).exit()).toBe(126);
+  const barred = shop.run('barred', {}, { command: [plain, shop.marker] });
+  expect(await barred.exit()).toBe(126);
+  await barred.process.closed;
+  expect(barred.process.stderr).toContain(
+    `lockd: ${plain}: permission denied: chmod +x it, or put its interpreter before it`,
+  );
+  const folder = shop.run('folder', {}, { command: [shop.folder, shop.marker] });
+  expect(await folder.exit()).toBe(126);
+  await folder.process.closed;
+  expect(folder.process.stderr).toContain(
+    `lockd: ${shop.folder}: is a directory: name the program in it`,
+  );
+});
+
+test.concurrent('what the shell itself says of a command is said in the name of lockd', async () => {
+  await using shop = await openWorkshop(10_000);
+  const orphan = join(shop.folder, 'orphan');
+  await writeFile(orphan, '#!/no/such/interpreter', { mode: 0o755 });
+  const run = shop.run('orphan', {}, { command: [orphan, shop.marker] });
+  expect(await run.exit()).toBe(127);
+  await run.process.closed;
+  const said = run.process.stderr.filter((line) => line.includes(orphan));
+  expect(said.some((line) => line.startsWith('lockd: '))).toBe(true);
+  expect(said.join()).not.toContain('lockd-stub');
 });
 
 test.concurrent('the command is given its words and its environment as they are', async () => {
