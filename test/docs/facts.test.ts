@@ -21,6 +21,12 @@ const events = namesIn('src/core/surface.ts', 'interface ControllerEvents', /^ {
 const reasons = namesIn('src/core/machine/protocol.ts', 'type EndReason', /'([\w-]+)'/g);
 const faults = namesIn('src/postgres/faults.ts', 'type FaultCode', /\| '([\w-]+)'/g);
 
+test('README.md installs the file that this version is packed into', () => {
+  const { name, version } = JSON.parse(read('package.json'));
+  const packed = [...read('README.md').matchAll(/[\w.-]+\.tgz/g)].map(([file]) => file);
+  expect(new Set(packed)).toEqual(new Set([`${name}-${version}.tgz`]));
+});
+
 describe('docs/embedding.md', () => {
   test.each(members.filter((name) => name !== 'constructor'))('names the member %s', (name) => {
     expect(embedding).toMatch(new RegExp(`^\\|[^|]*\`${name}[\`(]`, 'm'));

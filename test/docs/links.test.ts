@@ -1,24 +1,14 @@
 import { existsSync } from 'node:fs';
 import { dirname, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { linksIn, unfenced } from './links.ts';
 import { pages, read, root } from './pages.ts';
 
-/** Relative ones, without what stands in fenced blocks and in `code`. */
-const linksOf = (page: string): string[] =>
-  [...prose(page).matchAll(/\]\(([^)\s]+)\)|\bsrc="([^"]+)"/g)]
-    .map(([, link, source]) => (link ?? source) as string)
-    .filter((link) => !/^[a-z]+:/.test(link));
-
-const prose = (page: string): string =>
-  read(page)
-    .replaceAll(/^```[\s\S]*?^```$/gm, '')
-    .replaceAll(/`[^`\n]*`/g, '`code`');
+const linksOf = (page: string): string[] => linksIn(read(page));
 
 /** As GitHub makes them of headings. */
 function anchorsOf(page: string): string[] {
-  const headings = read(page)
-    .replaceAll(/^```[\s\S]*?^```$/gm, '')
-    .matchAll(/^#+ (.+)$/gm);
+  const headings = unfenced(read(page)).matchAll(/^#+ (.+)$/gm);
   const seen = new Map<string, number>();
   return [...headings].map(([, heading]) => {
     const slug = (heading as string)
@@ -58,4 +48,11 @@ describe('the links between the pages', () => {
     }
     expect(pages.filter((page) => !reached.has(page))).toEqual([]);
   });
+});
+
+// What the package does not have is named, not linked to: test/package/tarball.test.ts.
+test.each(pages)('a file of the repository that %s names is there', (page) => {
+  const named = [...unfenced(read(page)).matchAll(/`((?:test|bench|src)\/[\w./-]*)`/g)];
+  const lost = named.map(([, path]) => path as string).filter((path) => !existsSync(root + path));
+  expect(lost).toEqual([]);
 });
