@@ -28,6 +28,9 @@ describe('what went wrong', () => {
     ['EAI_AGAIN', 'LOCKD_CONNECTION', true],
     ['42703', 'LOCKD_INVALID_OPTION', false],
     ['42P07', 'LOCKD_INVALID_OPTION', false],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'LOCKD_CONNECTION', true],
+    ['CERT_HAS_EXPIRED', 'LOCKD_CONNECTION', true],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'LOCKD_CONNECTION', true],
   ])('%s is %s (heals by itself: %s)', (state, code, isRetryable) => {
     const cause = failure(state);
     const error = asLockdError(cause);
@@ -42,6 +45,13 @@ describe('what went wrong', () => {
     expect(asLockdError(failure('ECONNREFUSED')).message).toContain('Check host and port');
     expect(asLockdError(failure('ENOTFOUND')).message).toContain('Check the name of the host');
     expect(asLockdError(failure('57014')).message).toContain('Look for a `statement_timeout`');
+  });
+
+  test('is known by its words where it has no code', () => {
+    const cause = new Error('The server does not support SSL connections');
+    const message = expect.stringContaining('ssl = on');
+    const told = { code: 'LOCKD_CONNECTION', isRetryable: true, cause, message };
+    expect(asLockdError(cause)).toMatchObject(told);
   });
 
   test('stays what it is once it has been named', () => {

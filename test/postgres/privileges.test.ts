@@ -44,7 +44,11 @@ test('the runbook shows what is printed', async () => {
 
 test('nothing is printed for what is no role', () => {
   for (const role of ['', 'x'.repeat(64), 'b\u0007t']) {
-    expect(() => grantScript(role)).toThrow(/Expected a role of 1 to 63 bytes/);
+    const refusal = {
+      code: 'LOCKD_INVALID_OPTION',
+      message: expect.stringMatching(/Expected a role of 1 to 63 bytes/),
+    };
+    expect(() => grantScript(role)).toThrow(expect.objectContaining(refusal));
   }
 });
 
