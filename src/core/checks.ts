@@ -7,6 +7,9 @@ interface Bound {
   readonly inWords: string;
 }
 
+/** What the leases of processes are named by: used once, and by nobody else. */
+export const processPrefix = 'lockd:process:';
+
 const aDay: Bound = { ms: 24 * 60 * 60 * 1000, inWords: 'a day' };
 /** For what others wait for: a standing attempt holds up vacuum, a hanging call the next one. */
 export const aMinute: Bound = { ms: 60 * 1000, inWords: 'a minute' };
@@ -16,6 +19,11 @@ export function checkName(name: unknown): string {
   expect(
     typeof name === 'string' && isText(name, 200),
     '`name` to be 1 to 200 well-formed characters without control characters',
+    name,
+  );
+  expect(
+    !(name as string).startsWith(processPrefix),
+    `\`name\` not to begin with \`${processPrefix}\`, which stands for the processes that hold resource locks`,
     name,
   );
   return name as string;
@@ -44,7 +52,7 @@ export function checkMetadata(metadata: Readonly<Record<string, unknown>>): type
   return metadata;
 }
 
-function isText(text: string, longest: number): boolean {
+export function isText(text: string, longest: number): boolean {
   const { length } = [...text];
   return length >= 1 && length <= longest && text.isWellFormed() && !/\p{Cc}/u.test(text);
 }

@@ -1,3 +1,4 @@
+import type { HoldNotice } from './locks/store.ts';
 import type { Lease } from './machine/lease.ts';
 
 /** Who campaigns: what sessions write beside the lease so that people know whom to look for. */
@@ -93,6 +94,8 @@ export interface SeatHooks {
 
 export interface ControlHooks extends SeatHooks {
   notice(notice: Notice): void;
+  /** What concerns the resource locks of this process. */
+  held?(notice: HoldNotice): void;
 }
 
 export type ServerHealth = 'accepting' | 'shutting-down' | 'unknown';

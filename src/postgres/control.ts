@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import pg from 'pg';
+import type { HoldNotice } from '../core/locks/store.ts';
 import type {
   Candidate,
   ControlHooks,
@@ -29,7 +30,11 @@ export async function openControl(
     timeoutMs,
     signal,
     lost: (error) => hooks.lost(error),
-    notified: (_channel, payload) => hooks.notice(noticeOf(payload)),
+    notified: (_channel, payload) => {
+      const notice = holdNoticeOf(payload);
+      if (notice === undefined) hooks.notice(noticeOf(payload));
+      else hooks.held?.(notice);
+    },
   };
   const { schema } = database;
   return Session.prepared(settings, async (session) => {
@@ -69,5 +74,20 @@ export function noticeOf(payload: string): Notice {
     };
   } catch {
     return { kind: 'unknown', token: undefined, reason: undefined };
+  }
+}
+
+/** Of a hold: believed by those who have just made up the request's uuid, and by nobody else. */
+function holdNoticeOf(payload: string): HoldNotice | undefined {
+  try {
+    const { kind, request, facts } = JSON.parse(payload);
+    if (typeof request !== 'string') return undefined;
+    if (kind === 'granted') {
+      return { is: 'granted', request, token: BigInt(facts.token), slot: Number(facts.slot) };
+    }
+    if (kind !== 'asked' && kind !== 'taken') return undefined;
+    return { is: kind, request, by: String(facts.by), reason: String(facts.reason) };
+  } catch {
+    return undefined;
   }
 }

@@ -133,7 +133,7 @@ export async function openItemWorker(options: DatabaseOptions): Promise<ItemWork
     },
     async process(name, token, item, work) {
       await session.bounded('begin');
-      await statements.fence(ask, schema, name, token);
+      await statements.fence(ask, schema, { name, token });
       await mark(item, 'begun', token);
       await work();
       await mark(item, 'finished', token);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { checkName, expect, methods } from '../core/checks.ts';
 import { LockdError } from '../core/errors.ts';
 import { refuseUnknown } from '../core/known.ts';
+import { checkResource } from '../core/locks/options.ts';
 import { settleDatabase } from './connection.ts';
 import { asLockdError } from './failures.ts';
 import * as statements from './statements.ts';
@@ -13,9 +14,14 @@ export interface Queryable {
   getTransactionStatus?(): string | null;
 }
 
+/** What a token is of: a term, or a hold. */
+export type Fenced =
+  | { readonly name: string; readonly token: bigint }
+  | { readonly resource: string; readonly token: bigint };
+
 /**
  * Makes a stale write impossible: call it first in your own transaction, and await it. While the
- * transaction runs nobody can take over; with an old token it rejects with `LOCKD_STALE_TOKEN` and
+ * transaction runs nobody can take over, or be granted what is held; with an old token it rejects with `LOCKD_STALE_TOKEN` and
  * the transaction is aborted. Under REPEATABLE READ or SERIALIZABLE it may also reject with
  * `LOCKD_SERIALIZATION`: roll back and try again, because an old snapshot cannot tell. Outside a
  * transaction it rejects with `LOCKD_NO_TRANSACTION`; in a savepoint that is rolled back it protects
@@ -23,7 +29,7 @@ export interface Queryable {
  */
 export async function assertFence(
   client: Queryable,
-  term: { readonly name: string; readonly token: bigint } | undefined,
+  fenced: Fenced | undefined,
   options: { readonly schema?: string | undefined } = {},
 ): Promise<void> {
   refuseUnknown(options, { schema: true });
@@ -34,17 +40,18 @@ export async function assertFence(
       'Expected one client with a transaction of its own, got a pool, which may send each query to another client. Take a client with `connect()`, and send `begin` on it first.',
     );
   }
-  if (term === undefined) {
+  if (fenced === undefined) {
     throw new LockdError(
       'LOCKD_STALE_TOKEN',
       'There is no term: this instance does not lead. Roll back.',
     );
   }
-  checkName(term?.name);
-  expect(typeof term.token === 'bigint', '`token` to be a bigint', term.token);
+  if ('resource' in fenced) checkResource(fenced.resource);
+  else checkName(fenced?.name);
+  expect(typeof fenced.token === 'bigint', '`token` to be a bigint', fenced.token);
   const { schema } = settleDatabase(options);
   try {
-    if (await fenceInTransaction(client, schema, term.name, term.token)) return;
+    if (await fenceInTransaction(client, schema, fenced)) return;
   } catch (error) {
     throw asLockdError(error);
   }
@@ -58,21 +65,20 @@ export async function assertFence(
 async function fenceInTransaction(
   client: Queryable,
   schema: string,
-  name: string,
-  token: bigint,
+  fenced: Fenced,
 ): Promise<boolean> {
   const ask: statements.Ask = async (text, values = []) => ({
     rows: (await client.query(text, [...values])).rows,
     warnings: [],
   });
   if (typeof client.getTransactionStatus === 'function') {
-    await statements.fence(ask, schema, name, token);
+    await statements.fence(ask, schema, fenced);
     // As the server's answer to the fence said: not before, when `begin` may still be on its way.
     return client.getTransactionStatus() === 'T';
   }
   const mark = randomUUID();
-  await statements.fenceAndMark(ask, schema, name, token, mark);
-  return (await statements.fenceMark(ask)) === mark;
+  await statements.markTransaction(ask, mark);
+  return (await statements.fence(ask, schema, fenced)) === mark;
 }
 
 const isPool = (client: object): boolean => 'totalCount' in client && 'connect' in client;

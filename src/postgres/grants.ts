@@ -19,17 +19,19 @@ export function grantScript(role: string, options: { schema?: string | undefined
   }
   const to = `to ${pg.escapeIdentifier(role)};`;
   return [
-    '-- For a role that campaigns. One that only calls assertFence needs these two, and no more:',
+    '-- For a role that campaigns and holds. One that only calls assertFence needs these, and no more:',
     `--   grant usage on schema ${schema} ${to}`,
     `--   grant execute on function ${schema}.fence(text, bigint) ${to}`,
+    `--   grant execute on function ${schema}.fence_hold(text, bigint) ${to}`,
     `grant usage on schema ${schema} ${to}`,
     `grant execute on all functions in schema ${schema} ${to}`,
     `grant execute on all procedures in schema ${schema} ${to}`,
     `grant usage on all sequences in schema ${schema} ${to}`,
     `grant select on all tables in schema ${schema} ${to}`,
-    `grant insert on ${schema}.lock ${to}`,
-    `grant insert, update on ${schema}.lease, ${schema}.fence ${to}`,
+    `grant insert, delete on ${schema}.lock ${to}`,
+    `grant insert, update, delete on ${schema}.lease, ${schema}.fence ${to}`,
     `grant insert, delete on ${schema}.instance ${to}`,
     `grant insert, update, delete on ${schema}.term ${to}`,
+    `grant insert, update, delete on ${schema}.hold, ${schema}.waiter, ${schema}.epoch, ${schema}.doubt ${to}`,
   ].join('\n');
 }

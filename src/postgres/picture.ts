@@ -155,7 +155,7 @@ select k.name, to_json(clock_timestamp()) as read_at, k.id as seat,
 from ${schema}.lock k
 join ${schema}.lease l on l.lock_id = k.id
 join ${schema}.seat s on s.lock_id = k.id
-where $1::text is null or k.name = $1
+where not l.is_process and ($1::text is null or k.name = $1)
 order by k.name collate "C"`;
 
 // biome-ignore lint/suspicious/noExplicitAny: the one place where rows get their types

@@ -48,6 +48,18 @@ export const controlPins = ({ ttlMs }: Candidate): Pins => ({
   idle_session_timeout: '0',
 });
 
+export const workPins = (who: Candidate): Pins => ({
+  ...controlPins(who),
+  // What is kept here is not logged, and a crash is seen by its epoch: nothing is worth a flush.
+  synchronous_commit: 'off',
+  // Planned once, and by index: a plan that was made while the tables were empty reads all of them later.
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+});
+
 /** For a single question: status, migration, a request to resign. */
 export const visitPins: Pins = { ...common(60_000), idle_session_timeout: '0' };
 

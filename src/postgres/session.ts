@@ -13,6 +13,8 @@ export interface SessionSettings {
   /** The session ended by itself. Called at most once, and not after `destroy()`. */
   readonly lost?: ((error: Error) => void) | undefined;
   readonly notified?: ((channel: string, payload: string) => void) | undefined;
+  /** Questions are sent without waiting for the answers before them. */
+  readonly isPipelined?: boolean | undefined;
 }
 
 export interface Answer {
@@ -132,10 +134,11 @@ export class Session {
     return (this.#client as unknown as { processID: number }).processID;
   }
 
-  async query(text: string, values: readonly unknown[] = []): Promise<Answer> {
+  /** With a name it is planned once, and kept by the server. */
+  async query(text: string, values: readonly unknown[] = [], name?: string): Promise<Answer> {
     this.#warnings = [];
     try {
-      const { rows } = await this.#client.query(text, [...values]);
+      const { rows } = await this.#client.query({ text, values: [...values], name });
       return { rows, warnings: this.#warnings };
     } catch (error) {
       // Why the connection was cut says more than that it was.
@@ -144,7 +147,7 @@ export class Session {
   }
 
   /** A query that cuts the connection when it is not answered in time. */
-  async bounded(text: string, values: readonly unknown[] = []): Promise<Answer> {
+  async bounded(text: string, values: readonly unknown[] = [], name?: string): Promise<Answer> {
     const { timeoutMs } = this.#settings;
     const timer = setTimeout(() => {
       this.#end(
@@ -156,7 +159,7 @@ export class Session {
       );
     }, timeoutMs);
     try {
-      return await this.query(text, values);
+      return await this.query(text, values, name);
     } finally {
       clearTimeout(timer);
     }
@@ -197,13 +200,14 @@ function namesPassword(address = ''): boolean {
 function clientOn(
   socket: Socket,
   config: pg.ClientConfig,
-  { applicationName, timeoutMs }: SessionSettings,
+  { applicationName, timeoutMs, isPipelined = false }: SessionSettings,
 ): pg.Client {
   try {
     const client = new pg.Client({
       ...config,
       application_name: cutToBytes(applicationName, applicationNameBytes),
       // A session that only listens would never learn of a connection that was cut in silence.
+      pipeline: isPipelined,
       keepAlive: true,
       keepAliveInitialDelayMillis: keepAliveMs,
       connectionTimeoutMillis: timeoutMs,

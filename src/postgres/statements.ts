@@ -7,10 +7,11 @@ import type { Lease } from '../core/machine/lease.ts';
 import type { AttemptAnswer, Bid, BidAnswer, Candidate } from '../core/store.ts';
 import { transactionPooling } from './checks.ts';
 import { replica } from './failures.ts';
+import type { Fenced } from './fence.ts';
 import { leaseColumns, leaseOf, onlyRow } from './rows.ts';
 import type { Answer } from './session.ts';
 
-export type Ask = (text: string, values?: readonly unknown[]) => Promise<Answer>;
+export type Ask = (text: string, values?: readonly unknown[], name?: string) => Promise<Answer>;
 
 export async function attempt(
   ask: Ask,
@@ -184,28 +185,23 @@ export async function requestResign(
   await ask(`select ${schema}.tell($1, 'resign', $2, $3)`, [seat, token, reason]);
 }
 
-export async function fence(ask: Ask, schema: string, name: string, token: bigint): Promise<void> {
-  await ask(`select ${schema}.fence($1, $2)`, [name, token]);
-}
-
-/** Fences and leaves a mark that the end of the transaction takes away: at once, where there is none. */
-export async function fenceAndMark(
-  ask: Ask,
-  schema: string,
-  name: string,
-  token: bigint,
-  mark: string,
-): Promise<void> {
-  await ask(`select ${schema}.fence($1, $2), pg_catalog.set_config('lockd.fence_mark', $3, true)`, [
-    name,
-    token,
-    mark,
-  ]);
-}
-
-export async function fenceMark(ask: Ask): Promise<string | null> {
-  const { rows } = await ask(`select pg_catalog.current_setting('lockd.fence_mark', true) as mark`);
+/** Answers the mark that this transaction was given, if it was and if there is one. */
+export async function fence(ask: Ask, schema: string, fenced: Fenced): Promise<string | null> {
+  const { rows } = await ('resource' in fenced
+    ? ask(
+        `select ${schema}.fence_hold($1, $2), pg_catalog.current_setting('lockd.fence_mark', true) as mark`,
+        [fenced.resource, fenced.token],
+      )
+    : ask(
+        `select ${schema}.fence($1, $2), pg_catalog.current_setting('lockd.fence_mark', true) as mark`,
+        [fenced.name, fenced.token],
+      ));
   return onlyRow(rows).mark;
+}
+
+/** The end of the transaction takes it away: at once, where there is none. */
+export async function markTransaction(ask: Ask, mark: string): Promise<void> {
+  await ask(`select pg_catalog.set_config('lockd.fence_mark', $1, true)`, [mark]);
 }
 
 /** A warning beside a write (a cancelled wait for a standby, say) means that it may not be durable. */

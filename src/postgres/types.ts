@@ -10,9 +10,14 @@ const parsers: Readonly<Record<number, (text: string) => unknown>> = {
   114: (text) => JSON.parse(text), // json
   700: Number, // real
   701: Number, // double precision
-  1007: (text) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(Number)), // integer[]
+  1007: (text) => listOf(text).map(Number), // integer[]
+  1000: (text) => listOf(text).map((item) => item === 't'), // boolean[]
+  1016: (text) => listOf(text).map((item) => (item === 'NULL' ? undefined : BigInt(item))), // bigint[]
   3802: (text) => JSON.parse(text), // jsonb
 };
+
+/** Of an array whose items hold neither commas nor quotes. */
+const listOf = (text: string): string[] => (text === '{}' ? [] : text.slice(1, -1).split(','));
 
 const asText = (text: string): string => text;
 

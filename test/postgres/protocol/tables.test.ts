@@ -63,7 +63,7 @@ describe('names', () => {
 
   test.each([
     'delete from lockd.lock',
-    'delete from lockd.lock where false',
+    'delete from lockd.lock where id = 1',
     'truncate lockd.lock cascade',
   ])('stay: "%s" is refused, or an id would come back as another name', async (sql) => {
     const { name, backends } = await lockd.setup(1);

@@ -61,7 +61,7 @@ export class RealSide implements Side {
       case 'fence':
         await client.query('begin');
         try {
-          return await statements.fence(ask, schema, this.#name, call.token);
+          return await statements.fence(ask, schema, { name: this.#name, token: call.token });
         } catch (error) {
           await client.query('rollback');
           throw error;

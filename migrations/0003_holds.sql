@@ -1,0 +1,511 @@
+-- Resource locks. A hold is a row, because advisory locks live in a small table that the whole server
+-- shares. What keeps it alive is the lease of the process that has it: each process with holds campaigns
+-- for a name of its own, `lockd:process:<uuid>`, which nobody else wants, and so has a token, beats, a
+-- guard and an end like any leader. A hold lives exactly while its process's lease has the token that it
+-- was granted under and has not ended.
+--
+-- These tables are not logged: nothing is flushed for a hold, and a crash of the server or a promotion
+-- empties them. What was forgotten with them is told by `epoch`, which is emptied at the same instant:
+-- nothing is granted in a new epoch until the lease of every process that may still hold something
+-- has ended, moved on, or has been silent for its TTL.
+
+alter table lockd.lease
+  add column is_process boolean not null default false,
+  drop constraint lease_ended_by_check,
+  add constraint lease_ended_by_check check (ended_by in ('release', 'confession', 'testimony', 'expiry'));
+
+create function lockd.is_process_name(name text) returns boolean
+language sql immutable strict parallel safe as $$ select starts_with(name, 'lockd:process:') $$;
+
+create function lockd.know_process() returns trigger language plpgsql as $$
+begin
+  new.is_process := exists (
+    select from lockd.lock l where l.id = new.lock_id and lockd.is_process_name(l.name));
+  return new;
+end $$;
+
+create trigger know_process before insert on lockd.lease
+  for each row execute function lockd.know_process();
+
+-- The name of a process is a uuid and its id is never given out again: these rows may go.
+drop trigger lock_rows_stay on lockd.lock;
+create trigger lock_rows_stay before truncate on lockd.lock
+  for each statement execute function lockd.refuse_removal();
+create trigger names_stay before delete on lockd.lock
+  for each row when (not lockd.is_process_name(old.name)) execute function lockd.refuse_removal();
+
+-- One row for each place at a resource. Place 0 is where exclusive holders stand; it also says how the
+-- resource is used, and every change locks it first, but for the quick ones, which lock nothing else.
+-- No index on what changes and half-empty pages keep the rewrites inside one page (HOT).
+create unlogged table lockd.hold (
+  resource      text collate "C" not null check (char_length(resource) between 1 and 200),
+  slot          integer not null check (slot >= 0),
+  token         bigint not null default 0,
+  is_held       boolean not null default false,
+  -- Of place 0 only: how many places there are (none: exclusive or shared use), whether other
+  -- places are held, and whether anybody waits.
+  permits       integer check (permits > 0),
+  is_divided    boolean not null default false,
+  is_awaited    boolean not null default false,
+  process       integer,
+  process_token bigint,
+  request       uuid,
+  owner         text,
+  details       json,
+  since         timestamptz,
+  primary key (resource, slot)
+) with (fillfactor = 50);
+comment on table lockd.hold is 'Who holds what. Alive while is_held and the lease of its process has process_token and has not ended.';
+
+create unlogged table lockd.waiter (
+  id            bigint generated always as identity primary key,
+  resource      text collate "C" not null,
+  is_shared     boolean not null,
+  permits       integer,
+  process       integer not null,
+  process_token bigint not null,
+  request       uuid not null,
+  owner         text not null,
+  details       json,
+  since         timestamptz not null default clock_timestamp()
+);
+create index on lockd.waiter (resource, id);
+
+create unlogged table lockd.epoch (
+  is_this  boolean primary key default true check (is_this),
+  began_at timestamptz not null default clock_timestamp()
+);
+comment on table lockd.epoch is 'Empty when the server has forgotten what was held.';
+
+create unlogged table lockd.doubt (
+  process       integer primary key,
+  process_token bigint not null
+);
+comment on table lockd.doubt is 'Processes that may hold what the server has forgotten: nothing is granted while one is left.';
+
+-- The work session of a process holds this lock, so that there is one, and the next one begins after it.
+create function lockd.hold_class() returns oid
+language sql stable as $$ select 'lockd.hold'::pg_catalog.regclass::pg_catalog.oid $$;
+
+create function lockd.is_alive(process integer, process_token bigint) returns boolean
+language sql stable as $$
+  select exists (
+    select from lockd.lease l where l.lock_id = process and l.token = process_token and l.ended_at is null)
+$$;
+
+create function lockd.is_certain() returns boolean
+language sql stable as $$
+  select exists (select from lockd.epoch) and not exists (select from lockd.doubt)
+$$;
+
+-- Above every token of this resource; and above those of rows that were cleared away, by the clock.
+create function lockd.next_hold_token(last bigint) returns bigint
+language sql volatile as $$
+  select greatest(last + 1, floor(extract(epoch from clock_timestamp()) * 1000000)::bigint)
+$$;
+
+-- The quick way: exclusive holds on whatever is free, a token for each, or null where one has to ask.
+-- In the order of their names, so that no two of these stand in each other's way. A grant locks its row
+-- FOR UPDATE: it cannot be had while a transaction fenced with an earlier token runs (it is skipped),
+-- and makes one of REPEATABLE READ that comes too late fail with 40001.
+create function lockd.take_holds(
+  by_process integer, by_token bigint,
+  resources text[], requests uuid[], owners text[], about json[]
+) returns bigint[]
+language plpgsql volatile as $$
+declare
+  mint bigint := lockd.next_hold_token(0);
+  granted bigint;
+  tokens bigint[];
+begin
+  perform from lockd.epoch e where not exists (select from lockd.doubt);
+  if not found then
+    return tokens;
+  end if;
+  for i in 1 .. cardinality(resources) loop
+    select greatest(h.token + 1, mint) into granted from lockd.hold h
+    where h.resource = resources[i] and h.slot = 0
+      and not h.is_held and not h.is_divided and not h.is_awaited
+    for update skip locked;
+    if found then
+      update lockd.hold h
+      set token = granted, is_held = true, permits = null, process = by_process,
+          process_token = by_token, request = requests[i], owner = owners[i], details = about[i],
+          since = clock_timestamp()
+      where h.resource = resources[i] and h.slot = 0;
+    else
+      insert into lockd.hold as h
+        (resource, slot, token, is_held, process, process_token, request, owner, details, since)
+      values (resources[i], 0, mint, true, by_process, by_token, requests[i], owners[i], about[i],
+              clock_timestamp())
+      on conflict do nothing
+      returning h.token into granted;
+    end if;
+    tokens[i] := granted;
+  end loop;
+  return tokens;
+end $$;
+
+-- The quick way back, for exclusive holds that nobody waits for; false where one has to leave. The row
+-- is not locked FOR UPDATE: a fenced transaction that still runs holds up the next grant, not this.
+create function lockd.drop_holds(resources text[], requests uuid[]) returns boolean[]
+language plpgsql volatile as $$
+declare
+  dropped boolean[];
+begin
+  for i in 1 .. cardinality(resources) loop
+    update lockd.hold h
+    set is_held = false
+    where h.resource = resources[i] and h.slot = 0 and h.request = requests[i]
+      and h.is_held and not h.is_awaited;
+    dropped[i] := found;
+  end loop;
+  return dropped;
+end $$;
+
+create function lockd.tell_process(process integer, kind text, request uuid, facts json) returns void
+language sql volatile as $$
+  select pg_notify(lockd.channel(process),
+    json_build_object('kind', kind, 'request', request, 'facts', facts)::text)
+  where pg_notification_queue_usage() < 0.9
+$$;
+
+-- The place that this wait can have now, if any: nobody may hold against it, and no transaction that was
+-- fenced with an earlier token may still run (its row cannot be locked, and is skipped).
+create function lockd.place_for(wanted lockd.waiter) returns integer
+language plpgsql volatile as $$
+declare
+  place integer;
+  places integer;
+begin
+  if not wanted.is_shared and wanted.permits is null then
+    perform from lockd.hold h where h.resource = wanted.resource and h.is_held;
+    if found then
+      return null;
+    end if;
+    select count(*) into places from lockd.hold h where h.resource = wanted.resource;
+    perform from lockd.hold h where h.resource = wanted.resource for update skip locked;
+    get diagnostics place = row_count;
+    return case when place = places then 0 end;
+  end if;
+  perform from lockd.hold h
+  where h.resource = wanted.resource and h.slot = 0 and not h.is_held
+  for update skip locked;
+  if not found then
+    return null;
+  end if;
+  select h.slot into place from lockd.hold h
+  where h.resource = wanted.resource and h.slot > 0 and not h.is_held
+    and h.slot <= coalesce(wanted.permits, h.slot)
+  order by h.slot limit 1
+  for update skip locked;
+  if found then
+    return place;
+  end if;
+  select max(h.slot) + 1 into place from lockd.hold h where h.resource = wanted.resource;
+  return case when place <= coalesce(wanted.permits, place) then place end;
+end $$;
+
+-- Grants what can be granted, first come first served: readers behind a writer wait, so neither starves.
+-- Whoever calls it has locked place 0. Clears away what belongs to processes that are over.
+create function lockd.serve(wanted text, asking uuid default null) returns void
+language plpgsql volatile as $$
+declare
+  next lockd.waiter;
+  place integer;
+  granted bigint;
+begin
+  update lockd.hold h set is_held = false
+  where h.resource = wanted and h.is_held and not lockd.is_alive(h.process, h.process_token);
+  delete from lockd.waiter w
+  where w.resource = wanted and not lockd.is_alive(w.process, w.process_token);
+  if lockd.is_certain() then
+    for next in select w.* from lockd.waiter w where w.resource = wanted order by w.id loop
+      place := lockd.place_for(next);
+      exit when place is null;
+      select lockd.next_hold_token(max(h.token)) into granted from lockd.hold h
+      where h.resource = wanted;
+      insert into lockd.hold as h
+        (resource, slot, token, is_held, process, process_token, request, owner, details, since)
+      values (wanted, place, granted, true, next.process, next.process_token, next.request, next.owner,
+              next.details, clock_timestamp())
+      on conflict (resource, slot) do update
+      set token = excluded.token, is_held = true, process = excluded.process,
+          process_token = excluded.process_token, request = excluded.request, owner = excluded.owner,
+          details = excluded.details, since = excluded.since;
+      update lockd.hold h set permits = next.permits where h.resource = wanted and h.slot = 0;
+      delete from lockd.waiter w where w.id = next.id;
+      if next.request is distinct from asking then
+        perform lockd.tell_process(next.process, 'granted', next.request,
+          json_build_object('token', granted::text, 'slot', place));
+      end if;
+    end loop;
+  end if;
+  update lockd.hold h
+  set is_divided = exists (
+        select from lockd.hold o where o.resource = wanted and o.slot > 0 and o.is_held),
+      is_awaited = exists (select from lockd.waiter w where w.resource = wanted)
+  where h.resource = wanted and h.slot = 0;
+end $$;
+
+-- Locks place 0, made where it is missing.
+create function lockd.place_zero(wanted text) returns lockd.hold
+language plpgsql volatile as $$
+declare
+  head lockd.hold;
+begin
+  loop
+    select h.* into head from lockd.hold h
+    where h.resource = wanted and h.slot = 0
+    for no key update;
+    if found then
+      return head;
+    end if;
+    insert into lockd.hold (resource, slot) values (wanted, 0) on conflict do nothing;
+  end loop;
+end $$;
+
+-- Everything the quick way does not do: other modes, waiting, and saying why not.
+create function lockd.ask_hold(
+  by_process integer, by_token bigint, wanted text, shared boolean, places integer,
+  asking uuid, who text, about json, stays boolean
+)
+returns table (status text, token bigint, slot integer, used_as text, holders json)
+language plpgsql volatile as $$
+declare
+  head lockd.hold := lockd.place_zero(wanted);
+begin
+  perform lockd.serve(wanted);
+  select h.* into head from lockd.hold h where h.resource = wanted and h.slot = 0;
+  if exists (select from lockd.hold h where h.resource = wanted and h.is_held and h.owner = who) then
+    status := 'holds';
+  elsif exists (select from lockd.waiter w where w.resource = wanted and w.owner = who) then
+    status := 'waits';
+  elsif (head.is_held or head.is_divided or head.is_awaited) and head.permits is distinct from places then
+    status := 'mismatch';
+    used_as := coalesce(head.permits || ' permits', 'an exclusive or shared lock');
+  else
+    if not (head.is_held or head.is_divided or head.is_awaited) then
+      update lockd.hold h set permits = places where h.resource = wanted and h.slot = 0;
+    end if;
+    insert into lockd.waiter (resource, is_shared, permits, process, process_token, request, owner, details)
+    values (wanted, shared, places, by_process, by_token, asking, who, about);
+    perform lockd.serve(wanted, asking);
+    select 'granted', h.token, h.slot into status, token, slot from lockd.hold h
+    where h.resource = wanted and h.request = asking and h.is_held;
+    if not found then
+      status := 'queued';
+      if not stays then
+        delete from lockd.waiter w where w.resource = wanted and w.request = asking;
+        perform lockd.serve(wanted);
+        status := case when lockd.is_certain() then 'busy' else 'doubtful' end;
+      end if;
+    end if;
+  end if;
+  if status <> 'granted' then
+    holders := (
+      select json_agg(h) from lockd.holding h where h.resource = wanted);
+  end if;
+  return next;
+end $$;
+
+-- Gives up a hold or a wait, whichever it is by now, and serves who is next. True where it was a hold.
+create function lockd.leave(wanted text, asked uuid) returns boolean
+language plpgsql volatile as $$
+declare
+  was_held boolean;
+begin
+  perform lockd.place_zero(wanted);
+  update lockd.hold h set is_held = false
+  where h.resource = wanted and h.request = asked and h.is_held;
+  was_held := found;
+  delete from lockd.waiter w where w.resource = wanted and w.request = asked;
+  perform lockd.serve(wanted);
+  return was_held;
+end $$;
+
+-- Says for how long, from its grant, a hold is wanted now. False where it is lost.
+create function lockd.extend_hold(wanted text, asked uuid, about json) returns boolean
+language plpgsql volatile as $$
+begin
+  update lockd.hold h set details = about
+  where h.resource = wanted and h.request = asked and h.is_held
+    and lockd.is_alive(h.process, h.process_token);
+  return found;
+end $$;
+
+-- Everything of a process that works no more, each resource in the order of its name.
+create function lockd.free_all(of_process integer, whose bigint) returns void
+language plpgsql volatile as $$
+declare
+  freed text;
+begin
+  for freed in
+    select h.resource from lockd.hold h
+    where h.process = of_process and h.process_token <= whose and h.is_held
+    union
+    select w.resource from lockd.waiter w
+    where w.process = of_process and w.process_token <= whose
+    order by 1
+  loop
+    perform lockd.place_zero(freed);
+    perform lockd.serve(freed);
+  end loop;
+end $$;
+
+-- When the lease of a process moves on from a token, by release, confession, testimony, expiry or the
+-- next term, its holds under that token are free. The first term in a new epoch begins it: who else had
+-- a lease that has not ended may still work under what was forgotten. In the same transaction, so that
+-- no lease is over whose holds are not.
+create function lockd.process_moved() returns trigger language plpgsql as $$
+declare
+  waiting text;
+begin
+  if new.ended_at is null then
+    insert into lockd.epoch default values on conflict do nothing;
+    if found then
+      insert into lockd.doubt (process, process_token)
+      select l.lock_id, l.token from lockd.lease l
+      where l.is_process and l.token > 0 and l.ended_at is null and l.lock_id <> new.lock_id
+      on conflict do nothing;
+    end if;
+  end if;
+  delete from lockd.doubt d where d.process = new.lock_id and d.process_token <= old.token;
+  if found and lockd.is_certain() then
+    for waiting in
+      select h.resource from lockd.hold h where h.slot = 0 and h.is_awaited order by 1
+    loop
+      perform lockd.place_zero(waiting);
+      perform lockd.serve(waiting);
+    end loop;
+  end if;
+  perform lockd.free_all(new.lock_id, old.token);
+  return null;
+end $$;
+
+create trigger process_moved after update of token, ended_at on lockd.lease
+  for each row when (new.is_process and (new.token <> old.token or old.ended_at is distinct from new.ended_at))
+  execute function lockd.process_moved();
+
+-- Ends the lease of a process that was silent for its TTL by the caller's own clock: exactly this beat.
+-- Its process trusts itself for less than a TTL from when it sent that beat, so it has stopped.
+create function lockd.expire(silent integer, seen_token bigint, seen_beat bigint) returns boolean
+language plpgsql volatile as $$
+begin
+  perform from lockd.lease l
+  where l.lock_id = silent and l.is_process and l.token = seen_token and l.beat = seen_beat
+    and l.ended_at is null
+  for update;
+  return found and lockd.mark_ended(silent, seen_token, 'expiry', 'fell silent');
+end $$;
+
+-- Who holds what, and whether their process is alive as far as the server knows.
+create view lockd.holding as
+  select h.resource, h.slot, h.token::text as token, h.request, h.owner, h.details, h.since,
+         (extract(epoch from clock_timestamp() - h.since) * 1000)::bigint as for_ms,
+         case when h.slot = 0 then 'exclusive' when head.permits is null then 'shared' else 'permits' end as mode,
+         head.permits, h.process, h.process_token::text as process_token, l.label, l.instance
+  from lockd.hold h
+  join lockd.hold head on head.resource = h.resource and head.slot = 0
+  left join lockd.lease l on l.lock_id = h.process
+  where h.is_held and lockd.is_alive(h.process, h.process_token);
+
+create view lockd.waiting as
+  select w.id::text as id, w.resource, w.request, w.owner, w.details, w.since,
+         (extract(epoch from clock_timestamp() - w.since) * 1000)::bigint as for_ms,
+         case when w.is_shared then 'shared' when w.permits is null then 'exclusive' else 'permits' end as mode,
+         w.permits, w.process, w.process_token::text as process_token, l.label, l.instance
+  from lockd.waiter w
+  left join lockd.lease l on l.lock_id = w.process
+  where lockd.is_alive(w.process, w.process_token);
+
+-- Asks whoever holds a resource to let it go. Answers whom it has asked.
+create function lockd.ask_back(wanted text, why json) returns setof uuid
+language sql volatile as $$
+  select h.request from lockd.holding h,
+    lateral (select lockd.tell_process(h.process, 'asked', h.request, why)) told
+  where h.resource = wanted
+$$;
+
+-- Takes these holds away, whatever their processes do. A transaction fenced with their token that runs
+-- already holds up the next grant; one that begins now is refused.
+create function lockd.take_back(wanted text, whose uuid[], why json) returns integer
+language plpgsql volatile as $$
+declare
+  taken lockd.hold;
+  count integer := 0;
+begin
+  perform lockd.place_zero(wanted);
+  for taken in
+    update lockd.hold h set is_held = false
+    where h.resource = wanted and h.request = any (whose) and h.is_held
+    returning h.*
+  loop
+    count := count + 1;
+    perform lockd.tell_process(taken.process, 'taken', taken.request, why);
+  end loop;
+  perform lockd.serve(wanted);
+  return count;
+end $$;
+
+-- Rows of resources that nobody has used for an hour, and of processes that are over or gone for a day
+-- and hold nothing. Only housekeeping goes by the database's clock.
+create function lockd.clear_away(batch integer default 1000) returns void
+language plpgsql volatile as $$
+declare
+  idle text[];
+  gone integer[];
+begin
+  idle := array(
+    select h.resource from lockd.hold h
+    where h.slot = 0 and not h.is_held and not h.is_divided and not h.is_awaited
+      and coalesce(h.since, '-infinity') < clock_timestamp() - interval '1 hour'
+    limit batch for update skip locked);
+  delete from lockd.hold h using (
+    select o.resource, o.slot from lockd.hold o
+    where o.resource = any (idle) and not o.is_held and o.slot > 0
+    for update skip locked) free
+  where h.resource = free.resource and h.slot = free.slot;
+  delete from lockd.hold h
+  where h.resource = any (idle) and h.slot = 0
+    and not exists (select from lockd.hold o where o.resource = h.resource and o.slot > 0);
+  gone := array(
+    select l.lock_id from lockd.lease l
+    where l.is_process
+      and coalesce(l.ended_at, l.beat_at, '-infinity')
+          < clock_timestamp() - case when l.ended_at is null then interval '1 day' else interval '1 hour' end
+      and not exists (select from lockd.hold h where h.process = l.lock_id and h.is_held)
+      and not exists (select from lockd.waiter w where w.process = l.lock_id)
+      and not exists (select from lockd.doubt d where d.process = l.lock_id)
+      and not exists (
+        select from lockd.advisory_locks(lockd.seat_class()) s where s.object = l.lock_id)
+      and not exists (
+        select from lockd.instance i
+        join lockd.advisory_locks(lockd.presence_class()) p on p.object = i.id
+        where i.lock_id = l.lock_id)
+    limit batch for update skip locked);
+  delete from lockd.term t where t.lock_id = any (gone);
+  delete from lockd.instance i where i.lock_id = any (gone);
+  delete from lockd.fence f where f.lock_id = any (gone);
+  delete from lockd.lease l where l.lock_id = any (gone);
+  delete from lockd.lock l where l.id = any (gone);
+end $$;
+
+-- The guard for a user's own transaction under a hold, as `fence` is for a term: call it first. The lock
+-- on the row lets the hold be given back and others stand in line, and holds up the next grant until
+-- this transaction ends.
+create function lockd.fence_hold(held text, mine bigint) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp as $$
+begin
+  perform from lockd.hold h
+  where h.resource = held and h.token = mine and h.is_held
+    and lockd.is_alive(h.process, h.process_token)
+  for key share;
+  if not found then
+    raise exception 'token % of the resource "%" is stale', mine, held
+      using errcode = 'LKD01', hint = 'The hold is over. Roll back and stop working under this token.';
+  end if;
+end $$;
+
+revoke execute on function lockd.fence_hold(text, bigint) from public;

@@ -1,0 +1,123 @@
+/** How a resource is used: one holder, many readers, or a number of places. */
+export type Mode = 'exclusive' | 'shared' | { readonly permits: number };
+
+/** One request for one resource. The request's uuid is what its hold or its wait is known by. */
+export interface Wanted {
+  readonly request: string;
+  readonly resource: string;
+  readonly mode: Mode;
+  readonly owner: string;
+  readonly details: Details;
+}
+
+/** What people are told of a hold. */
+export interface Details {
+  readonly reason?: string | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** How long it is wanted, counted from `since`. None: as long as its process lives. */
+  readonly ttlMs?: number | undefined;
+}
+
+export interface Grant {
+  readonly token: bigint;
+  /** Which place: 0 for an exclusive hold, 1 and more for the others. */
+  readonly slot: number;
+}
+
+/** A hold or a wait as everybody can see it. */
+export interface Standing {
+  readonly resource: string;
+  readonly mode: Mode;
+  readonly request: string;
+  readonly owner: string;
+  /** By the database's clock, */
+  readonly since: Date;
+  /** and how long that is ago, by the same clock. */
+  readonly forMs: number;
+  readonly details: Details;
+  /** The process that it belongs to: its lease's row, the token it works under, its label. */
+  readonly process: number;
+  readonly processToken: bigint;
+  readonly label: string | undefined;
+}
+
+export interface Holding extends Standing, Grant {}
+
+/** A wait; they are served in the order of their numbers. */
+export interface Waiting extends Standing {
+  readonly number: bigint;
+}
+
+export type Answer =
+  | ({ readonly is: 'granted' } & Grant)
+  | { readonly is: 'queued'; readonly holders: readonly Holding[] }
+  | { readonly is: 'busy'; readonly holders: readonly Holding[] }
+  /** The owner holds it already, or waits for it. */
+  | { readonly is: 'holds' | 'waits'; readonly holders: readonly Holding[] }
+  /** It is used in another way now. */
+  | { readonly is: 'mismatch'; readonly usedAs: string; readonly holders: readonly Holding[] }
+  /** The server has forgotten what was held, and waits until whoever held it has stopped. */
+  | { readonly is: 'doubtful' };
+
+/** A process's lease as it stands: silent for its TTL, on the reader's own clock, it is over. */
+export interface Beat {
+  readonly process: number;
+  readonly token: bigint;
+  readonly beat: number;
+  readonly ttlMs: number;
+  /** Which connection has read it: after another one it has to be watched anew. */
+  readonly session: number;
+  /** It may hold what the server has forgotten. */
+  readonly isDoubted: boolean;
+}
+
+/** Told by the server, in order. Whoever does not know the request's uuid cannot have made it up. */
+export type HoldNotice =
+  | ({ readonly is: 'granted'; readonly request: string } & Grant)
+  /** Somebody asks for the hold to be given back. */
+  | {
+      readonly is: 'asked' | 'taken';
+      readonly request: string;
+      readonly by: string;
+      readonly reason: string;
+    };
+
+export interface Queues {
+  readonly holdings: readonly Holding[];
+  readonly waitings: readonly Waiting[];
+}
+
+/**
+ * What a manager needs of whatever keeps the holds. Each call is atomic. A call that rejects may have
+ * had its effect: `leave` undoes it. The calls of one store are answered in order.
+ */
+export interface LockStore {
+  /** Exclusive holds on what is free, all in one question: undefined where one has to ask. */
+  take(under: bigint, wanted: readonly Wanted[]): Promise<readonly (bigint | undefined)[]>;
+  /** Exclusive holds that nobody waits for, given back in one question: false where one has to leave. */
+  drop(holds: readonly Pick<Wanted, 'resource' | 'request'>[]): Promise<readonly boolean[]>;
+  /** Any mode. What cannot be had is waited for in line, or else answered with who has it. */
+  ask(under: bigint, wanted: Wanted, mayQueue: boolean): Promise<Answer>;
+  /** Ends a hold or a wait, whichever the request has become. True where it was a hold. */
+  leave(resource: string, request: string): Promise<boolean>;
+  /** Replaces what people are told. False where the hold is lost. */
+  describe(resource: string, request: string, details: Details): Promise<boolean>;
+  /** The processes that stand before these resources, and those that may hold what was forgotten. */
+  beats(resources: readonly string[]): Promise<readonly Beat[]>;
+  /** Ends the lease of a process that has been silent for its TTL, if this still is its latest beat. */
+  expire(silent: Beat): Promise<boolean>;
+  /** Who holds and who waits: of these resources, or of all. */
+  queues(resources?: readonly string[]): Promise<Queues>;
+  /** Asks the holders of a resource to let go, and answers whom it has asked. */
+  askBack(resource: string, by: string, reason: string): Promise<readonly string[]>;
+  /** Takes holds away, whatever their processes do. Answers how many. */
+  takeBack(
+    resource: string,
+    requests: readonly string[],
+    by: string,
+    reason: string,
+  ): Promise<number>;
+  /** Housekeeping: rows that nobody has used for long. */
+  clearAway(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,50 @@
+import type { LockdError } from '../errors.ts';
+import type { Hold } from './hold.ts';
+import type { Holding, Waiting } from './store.ts';
+
+/** Typed events of a manager; what heals by itself is a warning, and is never thrown. */
+export interface LockEvents {
+  /** A hold was granted. */
+  'resource.locked': [hold: Hold];
+  /** A hold was given back. */
+  'resource.unlocked': [hold: Hold];
+  /** Somebody of this manager waits for what others have. */
+  'resource.contended': [
+    contention: {
+      readonly resource: string;
+      readonly owner: string;
+      readonly holders: readonly Holding[];
+    },
+  ];
+  /** A hold has ended otherwise than by `release()`; its signal has aborted. */
+  'resource.lost': [hold: Hold, error: LockdError];
+  /** Something went wrong that heals by itself, or that somebody should look at: a long wait, say. */
+  warning: [error: LockdError];
+}
+
+/** What `once` answers: the routine's own result, or who is running it already. */
+export type Once<Result> =
+  | { readonly status: 'ran'; readonly value: Result }
+  | { readonly status: 'already-running'; readonly holder: Holding | undefined };
+
+/** Who has a resource, and who waits for it, first come first. */
+export interface Inspection {
+  readonly resource: string;
+  readonly holders: readonly Holding[];
+  readonly waiters: readonly Waiting[];
+}
+
+export interface ForceOptions {
+  /** Who takes it away, for people: 1 to 500 characters. */
+  readonly by: string;
+  /** Why, for people: 1 to 500 characters. */
+  readonly reason: string;
+  /** How long the holders have to let go after they were asked. Default: 5 000 ms. */
+  readonly graceMs?: number | undefined;
+}
+
+/** What came of it: who let go when asked, and whom it was taken from. */
+export interface Forced {
+  readonly released: readonly Holding[];
+  readonly taken: readonly Holding[];
+}

@@ -1,0 +1,268 @@
+/** Every statement about holds, as it is sent. What the functions do stands in migrations/0003_holds.sql. */
+import { LockdError } from '../core/errors.ts';
+import type {
+  Answer,
+  Beat,
+  Details,
+  Holding,
+  Mode,
+  Queues,
+  Standing,
+  Waiting,
+  Wanted,
+} from '../core/locks/store.ts';
+import type { Ask } from './statements.ts';
+
+export async function takeHolds(
+  ask: Ask,
+  schema: string,
+  process: number,
+  under: bigint,
+  wanted: readonly Wanted[],
+): Promise<readonly (bigint | undefined)[]> {
+  const { rows } = await ask(
+    `select ${schema}.take_holds($1, $2, $3, $4, $5, $6) as tokens`,
+    [
+      process,
+      under,
+      wanted.map(({ resource }) => resource),
+      wanted.map(({ request }) => request),
+      wanted.map(({ owner }) => owner),
+      wanted.map(({ details }) => JSON.stringify(details)),
+    ],
+    'take',
+  );
+  return rows[0].tokens ?? [];
+}
+
+export async function dropHolds(
+  ask: Ask,
+  schema: string,
+  holds: readonly Pick<Wanted, 'resource' | 'request'>[],
+): Promise<readonly boolean[]> {
+  const { rows } = await ask(
+    `select ${schema}.drop_holds($1, $2) as dropped`,
+    [holds.map(({ resource }) => resource), holds.map(({ request }) => request)],
+    'drop',
+  );
+  return rows[0].dropped;
+}
+
+export async function askHold(
+  ask: Ask,
+  schema: string,
+  process: number,
+  under: bigint,
+  { resource, request, mode, owner, details }: Wanted,
+  mayQueue: boolean,
+): Promise<Answer> {
+  const { rows } = await ask(
+    `select status, token, slot, used_as, holders
+     from ${schema}.ask_hold($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    [
+      process,
+      under,
+      resource,
+      mode === 'shared',
+      typeof mode === 'object' ? mode.permits : null,
+      request,
+      owner,
+      JSON.stringify(details),
+      mayQueue,
+    ],
+    'ask',
+  );
+  const [{ status, token, slot, used_as: usedAs, holders: found }] = rows as [AskedRow];
+  const holders = (found ?? []).map(holdingOf);
+  switch (status) {
+    case 'granted':
+      return { is: 'granted', token: BigInt(token), slot };
+    case 'mismatch':
+      return { is: 'mismatch', usedAs, holders };
+    default:
+      return { is: status, holders };
+  }
+}
+
+export async function leave(
+  ask: Ask,
+  schema: string,
+  resource: string,
+  request: string,
+): Promise<boolean> {
+  const { rows } = await ask(
+    `select ${schema}.leave($1, $2) as was_held`,
+    [resource, request],
+    'leave',
+  );
+  return rows[0].was_held;
+}
+
+export async function describe(
+  ask: Ask,
+  schema: string,
+  resource: string,
+  request: string,
+  details: Details,
+): Promise<boolean> {
+  const { rows } = await ask(
+    `select ${schema}.extend_hold($1, $2, $3) as is_held`,
+    [resource, request, JSON.stringify(details)],
+    'describe',
+  );
+  return rows[0].is_held;
+}
+
+/** Of the processes that hold or wait where `resources` are, and of those in doubt; not of our own. */
+export async function beats(
+  ask: Ask,
+  schema: string,
+  session: number,
+  own: number,
+  resources: readonly string[],
+): Promise<readonly Beat[]> {
+  const { rows } = await ask(
+    `select l.lock_id, l.token, l.beat, l.ttl_ms, d.process is not null as is_doubted
+     from ${schema}.lease l
+     left join ${schema}.doubt d on d.process = l.lock_id and d.process_token = l.token
+     where l.is_process and l.ended_at is null and l.lock_id <> $1
+       and (d.process is not null
+         or l.lock_id in (
+           select h.process from ${schema}.hold h where h.resource = any ($2) and h.is_held)
+         or l.lock_id in (select w.process from ${schema}.waiter w where w.resource = any ($2)))`,
+    [own, resources],
+    'beats',
+  );
+  return rows.map((row) => ({
+    process: row.lock_id,
+    token: BigInt(row.token),
+    beat: Number(row.beat),
+    ttlMs: row.ttl_ms,
+    session,
+    isDoubted: row.is_doubted,
+  }));
+}
+
+export async function expire(ask: Ask, schema: string, silent: Beat): Promise<boolean> {
+  const { rows } = await ask(
+    `select ${schema}.expire($1, $2, $3) as is_ended`,
+    [silent.process, silent.token, silent.beat],
+    'expire',
+  );
+  return rows[0].is_ended;
+}
+
+export async function queues(
+  ask: Ask,
+  schema: string,
+  resources: readonly string[] | undefined,
+): Promise<Queues> {
+  const { rows } = await ask(
+    `select
+       (select coalesce(json_agg(h order by h.resource, h.since), '[]') from ${schema}.holding h
+        where $1::text[] is null or h.resource = any ($1)) as holdings,
+       (select coalesce(json_agg(w order by w.resource, w.id::bigint), '[]') from ${schema}.waiting w
+        where $1::text[] is null or w.resource = any ($1)) as waitings`,
+    [resources ?? null],
+    'queues',
+  );
+  const [{ holdings, waitings }] = rows as [{ holdings: StandingRow[]; waitings: StandingRow[] }];
+  return { holdings: holdings.map(holdingOf), waitings: waitings.map(waitingOf) };
+}
+
+export async function askBack(
+  ask: Ask,
+  schema: string,
+  resource: string,
+  by: string,
+  reason: string,
+): Promise<readonly string[]> {
+  const { rows } = await ask(`select ${schema}.ask_back($1, $2) as request`, [
+    resource,
+    JSON.stringify({ by, reason }),
+  ]);
+  return rows.map(({ request }) => request);
+}
+
+export async function takeBack(
+  ask: Ask,
+  schema: string,
+  resource: string,
+  requests: readonly string[],
+  by: string,
+  reason: string,
+): Promise<number> {
+  const { rows } = await ask(`select ${schema}.take_back($1, $2, $3) as taken`, [
+    resource,
+    requests,
+    JSON.stringify({ by, reason }),
+  ]);
+  return rows[0].taken;
+}
+
+export async function clearAway(ask: Ask, schema: string): Promise<void> {
+  await ask(`select ${schema}.clear_away()`);
+}
+
+/**
+ * One work session of a process at a time: this waits until the backend of the last one has ended, and
+ * with it whatever was still under way on it.
+ */
+export async function succeedWorker(ask: Ask, schema: string, process: number): Promise<void> {
+  await ask(`select pg_advisory_lock(${schema}.class_key(${schema}.hold_class()), $1)`, [process]);
+}
+
+interface AskedRow {
+  readonly status: Exclude<Answer['is'], 'mismatch'> | 'mismatch';
+  readonly token: string;
+  readonly slot: number;
+  readonly used_as: string;
+  readonly holders: StandingRow[] | null;
+}
+
+interface StandingRow {
+  readonly id?: string;
+  readonly resource: string;
+  readonly slot?: number;
+  readonly token?: string;
+  readonly request: string;
+  readonly owner: string;
+  readonly details: Details | null;
+  readonly since: string;
+  readonly for_ms: number;
+  readonly mode: 'exclusive' | 'shared' | 'permits';
+  readonly permits: number | null;
+  readonly process: number;
+  readonly process_token: string;
+  readonly label: string | null;
+}
+
+const holdingOf = (row: StandingRow): Holding => ({
+  ...standingOf(row),
+  token: BigInt(row.token ?? 0),
+  slot: row.slot ?? 0,
+});
+
+const waitingOf = (row: StandingRow): Waiting => ({
+  ...standingOf(row),
+  number: BigInt(row.id ?? 0),
+});
+
+const standingOf = (row: StandingRow): Standing => ({
+  resource: row.resource,
+  mode: modeOf(row),
+  request: row.request,
+  owner: row.owner,
+  since: new Date(row.since),
+  forMs: row.for_ms,
+  details: row.details ?? {},
+  process: row.process,
+  processToken: BigInt(row.process_token),
+  label: row.label ?? undefined,
+});
+
+function modeOf({ mode, permits }: StandingRow): Mode {
+  if (mode !== 'permits') return mode;
+  if (permits === null) throw new LockdError('LOCKD_UNCERTAIN', 'A hold has no number of permits.');
+  return { permits };
+}
