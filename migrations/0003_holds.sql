@@ -77,11 +77,14 @@ create unlogged table lockd.epoch (
 );
 comment on table lockd.epoch is 'Empty when the server has forgotten what was held.';
 
-create unlogged table lockd.doubt (
+-- Logged: a second crash must not forget whom the first one made doubtful.
+create table lockd.doubt (
   process       integer primary key,
-  process_token bigint not null
+  process_token bigint not null,
+  ttl_ms        integer not null
 );
-comment on table lockd.doubt is 'Processes that may hold what the server has forgotten: nothing is granted while one is left.';
+comment on table lockd.doubt is
+  'Processes that may hold what the server has forgotten: nothing is granted while one is left. Process 0 are all that it has forgotten itself.';
 
 -- The work session of a process holds this lock, so that there is one, and the next one begins after it.
 create function lockd.hold_class() returns oid
@@ -353,25 +356,17 @@ begin
   end loop;
 end $$;
 
--- When the lease of a process moves on from a token, by release, confession, testimony, expiry or the
--- next term, its holds under that token are free. The first term in a new epoch begins it: who else had
--- a lease that has not ended may still work under what was forgotten. In the same transaction, so that
--- no lease is over whose holds are not.
-create function lockd.process_moved() returns trigger language plpgsql as $$
+-- The last doubt gone, all who were kept waiting are served.
+create function lockd.clear_doubt(of_process integer, whose bigint) returns boolean
+language plpgsql volatile as $$
 declare
   waiting text;
 begin
-  if new.ended_at is null then
-    insert into lockd.epoch default values on conflict do nothing;
-    if found then
-      insert into lockd.doubt (process, process_token)
-      select l.lock_id, l.token from lockd.lease l
-      where l.is_process and l.token > 0 and l.ended_at is null and l.lock_id <> new.lock_id
-      on conflict do nothing;
-    end if;
+  delete from lockd.doubt d where d.process = of_process and d.process_token <= whose;
+  if not found then
+    return false;
   end if;
-  delete from lockd.doubt d where d.process = new.lock_id and d.process_token <= old.token;
-  if found and lockd.is_certain() then
+  if lockd.is_certain() then
     for waiting in
       select h.resource from lockd.hold h where h.slot = 0 and h.is_awaited order by 1
     loop
@@ -379,6 +374,37 @@ begin
       perform lockd.serve(waiting);
     end loop;
   end if;
+  return true;
+end $$;
+
+-- When the lease of a process moves on from a token, by release, confession, testimony, expiry or the
+-- next term, its holds under that token are free. The first term in a new epoch begins it: who else had
+-- a lease that has not ended may still work under what was forgotten. In the same transaction, so that
+-- no lease is over whose holds are not.
+create function lockd.process_moved() returns trigger language plpgsql as $$
+begin
+  if new.ended_at is null then
+    insert into lockd.epoch default values on conflict do nothing;
+    if found then
+      insert into lockd.doubt as d (process, process_token, ttl_ms)
+      select l.lock_id, l.token, l.ttl_ms from lockd.lease l
+      where l.is_process and l.token > 0 and l.ended_at is null and l.lock_id <> new.lock_id
+      on conflict (process) do update
+      set process_token = greatest(d.process_token, excluded.process_token), ttl_ms = excluded.ttl_ms;
+      -- A promotion or a restore may have lost the leases as well: the first process of a timeline waits
+      -- for those, too. On the first timeline there was nothing to lose.
+      if new.timeline > '00000001' and not exists (
+        select from lockd.lease l
+        where l.is_process and l.lock_id <> new.lock_id
+          and l.timeline = new.timeline and l.system_identifier = new.system_identifier)
+      then
+        insert into lockd.doubt as d (process, process_token, ttl_ms)
+        select 0, 0, greatest(new.ttl_ms, max(l.ttl_ms)) from lockd.lease l where l.is_process
+        on conflict (process) do update set ttl_ms = greatest(d.ttl_ms, excluded.ttl_ms);
+      end if;
+    end if;
+  end if;
+  perform lockd.clear_doubt(new.lock_id, old.token);
   perform lockd.free_all(new.lock_id, old.token);
   return null;
 end $$;
@@ -392,6 +418,9 @@ create trigger process_moved after update of token, ended_at on lockd.lease
 create function lockd.expire(silent integer, seen_token bigint, seen_beat bigint) returns boolean
 language plpgsql volatile as $$
 begin
+  if silent = 0 then
+    return lockd.clear_doubt(silent, seen_token);
+  end if;
   perform from lockd.lease l
   where l.lock_id = silent and l.is_process and l.token = seen_token and l.beat = seen_beat
     and l.ended_at is null

@@ -129,7 +129,9 @@ export async function beats(
        and (d.process is not null
          or l.lock_id in (
            select h.process from ${schema}.hold h where h.resource = any ($2) and h.is_held)
-         or l.lock_id in (select w.process from ${schema}.waiter w where w.resource = any ($2)))`,
+         or l.lock_id in (select w.process from ${schema}.waiter w where w.resource = any ($2)))
+     union all
+     select d.process, d.process_token, 0, d.ttl_ms, true from ${schema}.doubt d where d.process = 0`,
     [own, resources],
     'beats',
   );

@@ -57,6 +57,7 @@ export function settleLocks(options: LockManagerOptions): SettledLocks {
   const settled = settleOptions({ ...controller, name: instance }, instance);
   return {
     ...settled,
+    rules: { ...settled.rules, takeover: 'sole' },
     candidate: { ...settled.candidate, name: `${processPrefix}${instance}` },
     reportAfterMs: duration('reportAfterMs', reportAfterMs, 1),
   };

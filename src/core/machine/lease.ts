@@ -29,11 +29,17 @@ export interface Sighting {
   readonly at: number;
 }
 
+/**
+ * `safe`: the old leader must be known to have stopped. `fast`: a free seat is taken for proof of it.
+ * `sole`: nobody else has ever campaigned for this name, as for the lease of a process.
+ */
+export type Takeover = 'safe' | 'fast' | 'sole';
+
 /** Who inherits: what the decision needs to know of the winner of the seat. */
 export interface Heir {
   readonly instance: string;
   readonly ttlMs: number;
-  readonly takeover: 'safe' | 'fast';
+  readonly takeover: Takeover;
   /** When it learned of the grant, on its monotonic clock. */
   readonly grantedAt: number;
   readonly sighting: Sighting | undefined;
@@ -44,6 +50,7 @@ export type Ground =
   | 'vacant'
   | 'ended'
   | 'own'
+  | 'sole'
   | 'trusted-seat'
   | 'observed'
   | 'unobserved'
@@ -63,6 +70,8 @@ export interface Inheritance {
  * TTL must have run out on our clock, counted from a moment at which its last beat had been sent.
  */
 export function inherit(lease: Lease, heir: Heir): Inheritance {
+  // Nobody campaigns while work of its own lost term still runs, and there is nobody else.
+  if (heir.takeover === 'sole') return { startAt: 0, ground: 'sole' };
   // History first: a promotion or a restore may have lost the last writes, and then no mark
   // and no beat in the row says anything about the holder that the lost writes knew.
   if (mayBeOlderThanTheTruth(lease, heir)) {
@@ -70,7 +79,7 @@ export function inherit(lease: Lease, heir: Heir): Inheritance {
   }
   if (lease.token === 0n) return { startAt: 0, ground: 'vacant' };
   if (lease.isEnded) return { startAt: 0, ground: 'ended' };
-  // Nobody campaigns while work of its own lost term still runs, so our own old term is over.
+  // As above: our own old term is over.
   if (lease.instance === heir.instance) return { startAt: 0, ground: 'own' };
   if (heir.takeover === 'fast') return { startAt: 0, ground: 'trusted-seat' };
   const { sighting } = heir;

@@ -1,10 +1,12 @@
+import type { Takeover } from './lease.ts';
+
 /** The sizes the machine works with, all in milliseconds and all settled by `settleOptions`. */
 export interface Rules {
   readonly instance: string;
   readonly ttlMs: number;
   readonly heartbeatMs: number;
   readonly marginMs: number;
-  readonly takeover: 'safe' | 'fast';
+  readonly takeover: Takeover;
   readonly blockers: 'report' | 'terminate';
   readonly firstWaitMs: number;
   readonly maxWaitMs: number;

@@ -41,6 +41,16 @@ describe('the winner of the seat', () => {
     expect(answer).toEqual({ startAt: 0, ground: 'trusted-seat' });
   });
 
+  test('starts at once when nobody else ever campaigned for the name, whatever the history of the server', () => {
+    for (const lease of [
+      vacant,
+      own,
+      { ...vacant, server: { ...vacant.server, timeline: '00000007' } },
+    ]) {
+      expect(inherit(lease, { ...heir, takeover: 'sole' })).toEqual({ startAt: 0, ground: 'sole' });
+    }
+  });
+
   test('that saw the last beat waits one TTL from when it saw it', () => {
     const answer = inherit(foreign, { ...heir, sighting: saw });
     expect(answer).toEqual({ startAt: 49_000 + foreign.ttlMs, ground: 'observed' });
