@@ -551,23 +551,6 @@ begin
   return tokens;
 end $$;
 
--- The quick way back, for exclusive holds that nobody waits for; false where one has to leave. The row
--- is not locked FOR UPDATE: a fenced transaction that still runs holds up the next grant, not this.
-create function lockd.drop_holds(resources text[], requests uuid[]) returns boolean[]
-language plpgsql volatile as $$
-declare
-  dropped boolean[];
-begin
-  for i in 1 .. cardinality(resources) loop
-    update lockd.hold h
-    set is_held = false
-    where h.resource = resources[i] and h.slot = 0 and h.request = requests[i]
-      and h.is_held and not h.is_awaited;
-    dropped[i] := found;
-  end loop;
-  return dropped;
-end $$;
-
 create function lockd.tell_process(process integer, kind text, request uuid, facts json) returns void
 language sql volatile as $$
   select pg_notify(lockd.channel(process),
@@ -727,6 +710,23 @@ begin
   delete from lockd.waiter w where w.resource = wanted and w.request = asked;
   perform lockd.serve(wanted);
   return was_held;
+end $$;
+
+-- The way back for exclusive holds, quick where nobody waits. False for what was no hold any more. The row
+-- is not locked FOR UPDATE: a fenced transaction that still runs holds up the next grant, not this.
+create function lockd.drop_holds(resources text[], requests uuid[]) returns boolean[]
+language plpgsql volatile as $$
+declare
+  dropped boolean[];
+begin
+  for i in 1 .. cardinality(resources) loop
+    update lockd.hold h
+    set is_held = false
+    where h.resource = resources[i] and h.slot = 0 and h.request = requests[i]
+      and h.is_held and not h.is_awaited;
+    dropped[i] := found or lockd.leave(resources[i], requests[i]);
+  end loop;
+  return dropped;
 end $$;
 
 -- Says for how long, from its grant, a hold is wanted now. False where it is lost.

@@ -195,7 +195,7 @@ export class Acquiring {
     const { store, clock, random, logger, reconnectMaxMs, isOver } = this.#options;
     for (let failures = 1; !isOver(term); failures += 1) {
       try {
-        if (wanted.mode === 'exclusive' && (await this.#drop.add(wanted))) return true;
+        if (wanted.mode === 'exclusive') return await this.#drop.add(wanted);
         return await store.leave(wanted.resource, wanted.request);
       } catch (error) {
         if (!isLockdError(error) || !error.isRetryable) {

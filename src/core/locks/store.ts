@@ -94,7 +94,7 @@ export interface Queues {
 export interface LockStore {
   /** Exclusive holds on what is free, all in one question: undefined where one has to ask. */
   take(under: bigint, wanted: readonly Wanted[]): Promise<readonly (bigint | undefined)[]>;
-  /** Exclusive holds that nobody waits for, given back in one question: false where one has to leave. */
+  /** As `leave`, for many at once: quick for exclusive holds that nobody waits for. */
   drop(holds: readonly Pick<Wanted, 'resource' | 'request'>[]): Promise<readonly boolean[]>;
   /** Any mode. What cannot be had is waited for in line, or else answered with who has it. */
   ask(under: bigint, wanted: Wanted, mayQueue: boolean): Promise<Answer>;
