@@ -4,6 +4,7 @@ import { SingletonLockController as CoreController } from './core/controller.ts'
 import { type Names, refuseUnknown } from './core/known.ts';
 import { ControllerLease } from './core/locks/lease.ts';
 import { LockManager as CoreLockManager } from './core/locks/manager.ts';
+import { type MemoryLockOptions, memoryLockManager } from './core/locks/memory.ts';
 import { type LockManagerOptions, lockManagerOptions, settleLocks } from './core/locks/settings.ts';
 import { type ControllerOptions, controllerOptions, settleOptions } from './core/options.ts';
 import { witnessProcess } from './guard/witness.ts';
@@ -12,9 +13,10 @@ import { postgresLocks } from './postgres/locks.ts';
 import { postgresStore } from './postgres/store.ts';
 
 export { isLockdError, LockdError, type LockdErrorCode } from './core/errors.ts';
-export type { All } from './core/locks/all.ts';
 export type { Hold } from './core/locks/hold.ts';
+export type { Holds } from './core/locks/holds.ts';
 export { type LockedOptions, locked } from './core/locks/locked.ts';
+export { LockMemory, type MemoryLockOptions } from './core/locks/memory.ts';
 export type { AcquireOptions, HoldOptions } from './core/locks/options.ts';
 export type { LockManagerOptions } from './core/locks/settings.ts';
 export type { LockStats, Operation, ResourceStats, Spread } from './core/locks/stats.ts';
@@ -36,6 +38,7 @@ export type { Fault, FaultCode } from './postgres/faults.ts';
 export { assertFence, type Fenced, type Queryable } from './postgres/fence.ts';
 export { type Migrated, migrate } from './postgres/migrate.ts';
 export type { SessionFacts } from './postgres/picture.ts';
+export { type ReadLocksOptions, readLocks } from './postgres/read-locks.ts';
 export {
   type InstanceStatus,
   type LeaderStatus,
@@ -125,5 +128,14 @@ export class LockManager extends CoreLockManager {
       store: postgresLocks(options, candidate, rules.callTimeoutMs),
       lease,
     });
+  }
+
+  /**
+   * A manager without a database, for what this one process does at the same time: nothing is shared
+   * with other processes, and nothing but `stop()` ends its lease. Managers with the same `memory` stand
+   * in each other's way.
+   */
+  static inMemory(options: MemoryLockOptions = {}): LockManager {
+    return memoryLockManager(options);
   }
 }

@@ -113,7 +113,10 @@ export async function describe(
   return rows[0].is_held;
 }
 
-/** Of the processes that hold or wait where `resources` are, and of those in doubt; not of our own. */
+/**
+ * Of the processes that hold or wait where `resources` are, and of those in doubt; not of our own. Who
+ * can be served by now is served first.
+ */
 export async function beats(
   ask: Ask,
   schema: string,
@@ -121,6 +124,7 @@ export async function beats(
   own: number,
   resources: readonly string[],
 ): Promise<readonly Beat[]> {
+  await ask(`select ${schema}.serve_stuck($1)`, [resources], 'stuck');
   const { rows } = await ask(
     `select l.lock_id, l.token, l.beat, l.ttl_ms, d.process is not null as is_doubted
      from ${schema}.lease l
@@ -168,8 +172,24 @@ export async function queues(
     [resources ?? null],
     'queues',
   );
-  const [{ holdings, waitings }] = rows as [{ holdings: StandingRow[]; waitings: StandingRow[] }];
-  return { holdings: holdings.map(holdingOf), waitings: waitings.map(waitingOf) };
+  return queuesOf(rows);
+}
+
+/** Of these resources, and of all that somebody waits for: of ten thousand holds few are waited for. */
+export async function lines(
+  ask: Ask,
+  schema: string,
+  resources: readonly string[],
+): Promise<Queues> {
+  const { rows } = await ask(
+    `select
+       (select coalesce(json_agg(h), '[]') from ${schema}.holding h
+        where h.resource = any ($1::text[] || array(select w.resource from ${schema}.waiter w))) as holdings,
+       (select coalesce(json_agg(w), '[]') from ${schema}.waiting w) as waitings`,
+    [resources],
+    'lines',
+  );
+  return queuesOf(rows);
 }
 
 export async function askBack(
@@ -202,15 +222,25 @@ export async function takeBack(
   return rows[0].taken;
 }
 
+/** In short steps: others share this session. */
 export async function clearAway(ask: Ask, schema: string): Promise<void> {
-  await ask(`select ${schema}.clear_away()`);
+  for (let behind: string | null = ''; behind !== null; ) {
+    const { rows } = await ask(`select ${schema}.clear_away($1) as behind`, [behind], 'clear');
+    behind = rows[0].behind;
+  }
+  await ask(`select ${schema}.forget_processes()`);
 }
 
 /**
  * One work session of a process at a time: this waits until the backend of the last one has ended, and
- * with it whatever was still under way on it.
+ * with it whatever was still under way on it. Its server may not have noticed that nobody is there.
  */
 export async function succeedWorker(ask: Ask, schema: string, process: number): Promise<void> {
+  await ask(
+    `select pg_terminate_backend(l.pid) from ${schema}.advisory_locks(${schema}.hold_class()) l
+     where l.object = $1`,
+    [process],
+  );
   await ask(`select pg_advisory_lock(${schema}.class_key(${schema}.hold_class()), $1)`, [process]);
 }
 
@@ -249,6 +279,11 @@ const waitingOf = (row: StandingRow): Waiting => ({
   ...standingOf(row),
   number: BigInt(row.id ?? 0),
 });
+
+function queuesOf(rows: readonly unknown[]): Queues {
+  const [{ holdings, waitings }] = rows as [{ holdings: StandingRow[]; waitings: StandingRow[] }];
+  return { holdings: holdings.map(holdingOf), waitings: waitings.map(waitingOf) };
+}
 
 const standingOf = (row: StandingRow): Standing => ({
   resource: row.resource,

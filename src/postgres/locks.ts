@@ -88,6 +88,11 @@ class PostgresLocks implements LockStore {
     return holds.queues(ask, this.#schema, resources);
   };
 
+  lines: LockStore['lines'] = async (resources) => {
+    const { ask } = await this.#open();
+    return holds.lines(ask, this.#schema, resources);
+  };
+
   askBack: LockStore['askBack'] = async (resource, by, reason) => {
     const { ask } = await this.#open();
     return holds.askBack(ask, this.#schema, resource, by, reason);
@@ -105,7 +110,9 @@ class PostgresLocks implements LockStore {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    const work = await this.#work?.catch(() => undefined);
+    const closed = this.#work;
+    this.#work = undefined;
+    const work = await closed?.catch(() => undefined);
     await work?.session.close();
   }
 
@@ -126,6 +133,8 @@ class PostgresLocks implements LockStore {
       throw new LockdError('LOCKD_STOPPED', 'The lock manager was stopped.');
     }
     const { hosts, schema } = this.#database;
+    this.#sessions += 1;
+    const number = this.#sessions;
     const settings: SessionSettings = {
       hosts,
       applicationName: `lockd:locks:${this.#who.label}`,
@@ -133,11 +142,9 @@ class PostgresLocks implements LockStore {
       signal: this.#closing.signal,
       isPipelined: true,
       lost: () => {
-        this.#work = undefined;
+        if (this.#sessions === number) this.#work = undefined;
       },
     };
-    this.#sessions += 1;
-    const number = this.#sessions;
     return Session.prepared(settings, async (session) => {
       await checkServer(session, { ...settings, lost: undefined });
       await checkSchema(session, schema);

@@ -444,9 +444,11 @@ create unlogged table lockd.hold (
   slot          integer not null check (slot >= 0),
   token         bigint not null default 0,
   is_held       boolean not null default false,
-  -- Of place 0 only: how many places there are (none: exclusive or shared use), whether other
-  -- places are held, and whether anybody waits.
+  -- How many places there were when it was granted; none: exclusive or shared use. At place 0: as it
+  -- is used now.
   permits       integer check (permits > 0),
+  -- Of place 0 only: whether there are other places, and whether anybody waits. Its token is the
+  -- greatest of all places.
   is_divided    boolean not null default false,
   is_awaited    boolean not null default false,
   process       integer,
@@ -459,8 +461,11 @@ create unlogged table lockd.hold (
 ) with (fillfactor = 50);
 comment on table lockd.hold is 'Who holds what. Alive while is_held and the lease of its process has process_token and has not ended.';
 
+-- Logged, unlike the table: after a promotion a sequence that is not logged cannot be read.
+create sequence lockd.waiter_number;
+
 create unlogged table lockd.waiter (
-  id            bigint generated always as identity primary key,
+  id            bigint not null default nextval('lockd.waiter_number'),
   resource      text collate "C" not null,
   is_shared     boolean not null,
   permits       integer,
@@ -469,15 +474,16 @@ create unlogged table lockd.waiter (
   request       uuid not null,
   owner         text not null,
   details       json,
-  since         timestamptz not null default clock_timestamp()
+  since         timestamptz not null default clock_timestamp(),
+  primary key (resource, id)
 );
-create index on lockd.waiter (resource, id);
 
 create unlogged table lockd.epoch (
   is_this  boolean primary key default true check (is_this),
-  began_at timestamptz not null default clock_timestamp()
+  began_at timestamptz not null default clock_timestamp(),
+  token    bigint not null default 0
 );
-comment on table lockd.epoch is 'Empty when the server has forgotten what was held.';
+comment on table lockd.epoch is 'Empty when the server has forgotten what was held. Every token that was forgotten is below its token.';
 
 -- Logged: a second crash must not forget whom the first one made doubtful.
 create table lockd.doubt (
@@ -492,18 +498,23 @@ comment on table lockd.doubt is
 create function lockd.hold_class() returns oid
 language sql stable as $$ select 'lockd.hold'::pg_catalog.regclass::pg_catalog.oid $$;
 
+-- In plpgsql, as what follows: a function in sql that cannot be inlined is planned anew at each call.
 create function lockd.is_alive(process integer, process_token bigint) returns boolean
-language sql stable as $$
-  select exists (
-    select from lockd.lease l where l.lock_id = process and l.token = process_token and l.ended_at is null)
-$$;
+language plpgsql stable as $$
+begin
+  return exists (
+    select from lockd.lease l where l.lock_id = process and l.token = process_token and l.ended_at is null);
+end $$;
 
+-- A doubt about a process is over with its lease.
 create function lockd.is_certain() returns boolean
-language sql stable as $$
-  select exists (select from lockd.epoch) and not exists (select from lockd.doubt)
-$$;
+language plpgsql stable as $$
+begin
+  return exists (select from lockd.epoch) and not exists (
+    select from lockd.doubt d where d.process = 0 or lockd.is_alive(d.process, d.process_token));
+end $$;
 
--- Above every token of this resource; and above those of rows that were cleared away, by the clock.
+-- Above the last one; and as late as the clock says, so that few of those that were forgotten are above.
 create function lockd.next_hold_token(last bigint) returns bigint
 language sql volatile as $$
   select greatest(last + 1, floor(extract(epoch from clock_timestamp()) * 1000000)::bigint)
@@ -512,22 +523,51 @@ $$;
 -- The quick way: exclusive holds on whatever is free, a token for each, or null where one has to ask.
 -- In the order of their names, so that no two of these stand in each other's way. A grant locks its row
 -- FOR UPDATE: it cannot be had while a transaction fenced with an earlier token runs (it is skipped),
--- and makes one of REPEATABLE READ that comes too late fail with 40001.
+-- and makes one of REPEATABLE READ that comes too late fail with 40001. Of many, one statement takes what
+-- it can, which costs a third; what that left goes one by one.
 create function lockd.take_holds(
   by_process integer, by_token bigint,
   resources text[], requests uuid[], owners text[], about json[]
 ) returns bigint[]
 language plpgsql volatile as $$
 declare
-  mint bigint := lockd.next_hold_token(0);
+  mint bigint;
   granted bigint;
   tokens bigint[];
 begin
-  perform from lockd.epoch e where not exists (select from lockd.doubt);
+  -- Under a lease that is over, a grant would be nobody's. One that ends meanwhile leaves a row behind
+  -- that whoever asks next finds free.
+  select lockd.next_hold_token(e.token) into mint from lockd.epoch e
+  where not exists (
+      select from lockd.doubt d where d.process = 0 or lockd.is_alive(d.process, d.process_token))
+    and exists (
+      select from lockd.lease l
+      where l.lock_id = by_process and l.token = by_token and l.ended_at is null);
   if not found then
     return tokens;
   end if;
+  if cardinality(resources) > 1 then
+    with taken as (
+      update lockd.hold h
+      set token = greatest(h.token + 1, mint), is_held = true, permits = null, process = by_process,
+          process_token = by_token, request = f.request, owner = f.owner, details = f.details,
+          since = clock_timestamp()
+      from (
+        select p.ctid as place, a.*
+        from unnest(resources, requests, owners, about)
+          with ordinality as a (resource, request, owner, details, number),
+        lateral (
+          select h.ctid from lockd.hold h
+          where h.resource = a.resource and h.slot = 0
+            and not h.is_held and not h.is_divided and not h.is_awaited
+          for update skip locked) p) f
+      where h.ctid = f.place
+      returning f.number, h.token)
+    select array_agg(t.token order by i) into tokens
+    from generate_subscripts(resources, 1) i left join taken t on t.number = i;
+  end if;
   for i in 1 .. cardinality(resources) loop
+    continue when tokens[i] is not null;
     select greatest(h.token + 1, mint) into granted from lockd.hold h
     where h.resource = resources[i] and h.slot = 0
       and not h.is_held and not h.is_divided and not h.is_awaited
@@ -552,39 +592,60 @@ begin
 end $$;
 
 create function lockd.tell_process(process integer, kind text, request uuid, facts json) returns void
-language sql volatile as $$
-  select pg_notify(lockd.channel(process),
-    json_build_object('kind', kind, 'request', request, 'facts', facts)::text)
-  where pg_notification_queue_usage() < 0.9
-$$;
+language plpgsql volatile as $$
+begin
+  if pg_notification_queue_usage() < 0.9 then
+    perform pg_notify(lockd.channel(process),
+      json_build_object('kind', kind, 'request', request, 'facts', facts)::text);
+  end if;
+end $$;
 
 -- The place that this wait can have now, if any: nobody may hold against it, and no transaction that was
--- fenced with an earlier token may still run (its row cannot be locked, and is skipped).
+-- fenced with an earlier token may still run (its row cannot be locked, and is skipped). Whoever calls
+-- it has locked place 0.
 create function lockd.place_for(wanted lockd.waiter) returns integer
 language plpgsql volatile as $$
 declare
+  is_alone constant boolean := not wanted.is_shared and wanted.permits is null;
   place integer;
-  places integer;
+  others integer;
+  free integer;
 begin
-  if not wanted.is_shared and wanted.permits is null then
-    perform from lockd.hold h where h.resource = wanted.resource and h.is_held;
-    if found then
-      return null;
-    end if;
-    select count(*) into places from lockd.hold h where h.resource = wanted.resource;
-    perform from lockd.hold h where h.resource = wanted.resource for update skip locked;
-    get diagnostics place = row_count;
-    return case when place = places then 0 end;
-  end if;
   perform from lockd.hold h
   where h.resource = wanted.resource and h.slot = 0 and not h.is_held
   for update skip locked;
   if not found then
     return null;
   end if;
+  if is_alone then
+    perform from lockd.hold h where h.resource = wanted.resource and h.slot > 0 and h.is_held;
+    if found then
+      return null;
+    end if;
+  end if;
+  -- Places that were left by another use of it are done away with, once nobody is fenced with them. A
+  -- fence of REPEATABLE READ that comes too late finds its row deleted, and fails with 40001.
+  select count(*) into others from lockd.hold h
+  where h.resource = wanted.resource and h.slot > 0
+    and (is_alone or h.permits is distinct from wanted.permits);
+  if others > 0 then
+    perform from lockd.hold h
+    where h.resource = wanted.resource and h.slot > 0
+      and (is_alone or h.permits is distinct from wanted.permits)
+    for update skip locked;
+    get diagnostics free = row_count;
+    if free < others then
+      return null;
+    end if;
+    delete from lockd.hold h
+    where h.resource = wanted.resource and h.slot > 0
+      and (is_alone or h.permits is distinct from wanted.permits);
+  end if;
+  if is_alone then
+    return 0;
+  end if;
   select h.slot into place from lockd.hold h
   where h.resource = wanted.resource and h.slot > 0 and not h.is_held
-    and h.slot <= coalesce(wanted.permits, h.slot)
   order by h.slot limit 1
   for update skip locked;
   if found then
@@ -595,7 +656,8 @@ begin
 end $$;
 
 -- Grants what can be granted, first come first served: readers behind a writer wait, so neither starves.
--- Whoever calls it has locked place 0. Clears away what belongs to processes that are over.
+-- Whoever calls it has locked place 0. What belongs to processes that are over is free: a wait when its
+-- turn has come, so that a long line costs no more than a short one.
 create function lockd.serve(wanted text, asking uuid default null) returns void
 language plpgsql volatile as $$
 declare
@@ -604,36 +666,46 @@ declare
   granted bigint;
 begin
   update lockd.hold h set is_held = false
-  where h.resource = wanted and h.is_held and not lockd.is_alive(h.process, h.process_token);
-  delete from lockd.waiter w
-  where w.resource = wanted and not lockd.is_alive(w.process, w.process_token);
+  where h.resource = wanted and h.is_held and not exists (
+    select from lockd.lease l
+    where l.lock_id = h.process and l.token = h.process_token and l.ended_at is null);
   if lockd.is_certain() then
     for next in select w.* from lockd.waiter w where w.resource = wanted order by w.id loop
-      place := lockd.place_for(next);
-      exit when place is null;
-      select lockd.next_hold_token(max(h.token)) into granted from lockd.hold h
-      where h.resource = wanted;
-      insert into lockd.hold as h
-        (resource, slot, token, is_held, process, process_token, request, owner, details, since)
-      values (wanted, place, granted, true, next.process, next.process_token, next.request, next.owner,
-              next.details, clock_timestamp())
-      on conflict (resource, slot) do update
-      set token = excluded.token, is_held = true, process = excluded.process,
-          process_token = excluded.process_token, request = excluded.request, owner = excluded.owner,
-          details = excluded.details, since = excluded.since;
-      update lockd.hold h set permits = next.permits where h.resource = wanted and h.slot = 0;
-      delete from lockd.waiter w where w.id = next.id;
-      if next.request is distinct from asking then
-        perform lockd.tell_process(next.process, 'granted', next.request,
-          json_build_object('token', granted::text, 'slot', place));
+      if lockd.is_alive(next.process, next.process_token) then
+        place := lockd.place_for(next);
+        exit when place is null;
+        select lockd.next_hold_token(greatest(h.token, e.token)) into granted
+        from lockd.hold h, lockd.epoch e
+        where h.resource = wanted and h.slot = 0;
+        insert into lockd.hold as h
+          (resource, slot, token, is_held, permits, process, process_token, request, owner, details,
+           since)
+        values (wanted, place, granted, true, next.permits, next.process, next.process_token,
+                next.request, next.owner, next.details, clock_timestamp())
+        on conflict (resource, slot) do update
+        set token = excluded.token, is_held = true, permits = excluded.permits,
+            process = excluded.process, process_token = excluded.process_token,
+            request = excluded.request, owner = excluded.owner, details = excluded.details,
+            since = excluded.since;
+        if place > 0 then
+          update lockd.hold h
+          set permits = next.permits, token = granted, since = clock_timestamp()
+          where h.resource = wanted and h.slot = 0;
+        end if;
+        if next.request is distinct from asking then
+          perform lockd.tell_process(next.process, 'granted', next.request,
+            json_build_object('token', granted::text, 'slot', place));
+        end if;
       end if;
+      delete from lockd.waiter w where w.resource = wanted and w.id = next.id;
     end loop;
   end if;
   update lockd.hold h
-  set is_divided = exists (
-        select from lockd.hold o where o.resource = wanted and o.slot > 0 and o.is_held),
-      is_awaited = exists (select from lockd.waiter w where w.resource = wanted)
-  where h.resource = wanted and h.slot = 0;
+  set is_divided = now.is_divided, is_awaited = now.is_awaited
+  from (select exists (select from lockd.hold o where o.resource = wanted and o.slot > 0) as is_divided,
+               exists (select from lockd.waiter w where w.resource = wanted) as is_awaited) now
+  where h.resource = wanted and h.slot = 0
+    and (h.is_divided <> now.is_divided or h.is_awaited <> now.is_awaited);
 end $$;
 
 -- Locks place 0, made where it is missing.
@@ -662,18 +734,24 @@ returns table (status text, token bigint, slot integer, used_as text, holders js
 language plpgsql volatile as $$
 declare
   head lockd.hold := lockd.place_zero(wanted);
+  is_used boolean;
 begin
   perform lockd.serve(wanted);
   select h.* into head from lockd.hold h where h.resource = wanted and h.slot = 0;
+  is_used := head.is_awaited
+    or exists (select from lockd.hold h where h.resource = wanted and h.is_held);
   if exists (select from lockd.hold h where h.resource = wanted and h.is_held and h.owner = who) then
     status := 'holds';
-  elsif exists (select from lockd.waiter w where w.resource = wanted and w.owner = who) then
+  elsif exists (
+    select from lockd.waiter w
+    where w.resource = wanted and w.owner = who and lockd.is_alive(w.process, w.process_token))
+  then
     status := 'waits';
-  elsif (head.is_held or head.is_divided or head.is_awaited) and head.permits is distinct from places then
+  elsif is_used and head.permits is distinct from places then
     status := 'mismatch';
     used_as := coalesce(head.permits || ' permits', 'an exclusive or shared lock');
   else
-    if not (head.is_held or head.is_divided or head.is_awaited) then
+    if head.permits is distinct from places then
       update lockd.hold h set permits = places where h.resource = wanted and h.slot = 0;
     end if;
     insert into lockd.waiter (resource, is_shared, permits, process, process_token, request, owner, details)
@@ -686,13 +764,18 @@ begin
       if not stays then
         delete from lockd.waiter w where w.resource = wanted and w.request = asking;
         perform lockd.serve(wanted);
-        status := case when lockd.is_certain() then 'busy' else 'doubtful' end;
+        status := case
+          when lockd.is_certain() and lockd.is_alive(by_process, by_token) then 'busy'
+          else 'doubtful'
+        end;
       end if;
     end if;
   end if;
   if status <> 'granted' then
+    -- Whoever waits behind ten thousand readers is told of some of them.
     holders := (
-      select json_agg(h) from lockd.holding h where h.resource = wanted);
+      select json_agg(told) from (
+        select h.* from lockd.holding h where h.resource = wanted order by h.slot limit 100) told);
   end if;
   return next;
 end $$;
@@ -701,14 +784,16 @@ end $$;
 create function lockd.leave(wanted text, asked uuid) returns boolean
 language plpgsql volatile as $$
 declare
+  head lockd.hold := lockd.place_zero(wanted);
   was_held boolean;
 begin
-  perform lockd.place_zero(wanted);
   update lockd.hold h set is_held = false
   where h.resource = wanted and h.request = asked and h.is_held;
   was_held := found;
-  delete from lockd.waiter w where w.resource = wanted and w.request = asked;
-  perform lockd.serve(wanted);
+  if head.is_awaited then
+    delete from lockd.waiter w where w.resource = wanted and w.request = asked;
+    perform lockd.serve(wanted);
+  end if;
   return was_held;
 end $$;
 
@@ -719,7 +804,25 @@ language plpgsql volatile as $$
 declare
   dropped boolean[];
 begin
+  if cardinality(resources) > 1 then
+    with freed as (
+      update lockd.hold h
+      set is_held = false
+      from (
+        select p.ctid as place, a.number
+        from unnest(resources, requests) with ordinality as a (resource, request, number),
+        lateral (
+          select h.ctid from lockd.hold h
+          where h.resource = a.resource and h.slot = 0 and h.request = a.request
+            and h.is_held and not h.is_awaited
+          for no key update) p) f
+      where h.ctid = f.place
+      returning f.number)
+    select array_agg(f.number is not null order by i) into dropped
+    from generate_subscripts(resources, 1) i left join freed f on f.number = i;
+  end if;
   for i in 1 .. cardinality(resources) loop
+    continue when dropped[i];
     update lockd.hold h
     set is_held = false
     where h.resource = resources[i] and h.slot = 0 and h.request = requests[i]
@@ -739,54 +842,64 @@ begin
   return found;
 end $$;
 
--- Everything of a process that works no more, each resource in the order of its name.
-create function lockd.free_all(of_process integer, whose bigint) returns void
-language plpgsql volatile as $$
+-- Frees what a process had under tokens that are over, and serves who waits there. Place 0 of them all
+-- is locked first, in the order of their names, as everybody does who locks more than one. Planned by
+-- index, whatever session the end of a lease comes through.
+create function lockd.free_each(resources text[], of_process integer, whose bigint) returns void
+language plpgsql volatile
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan as $$
 declare
-  freed text;
+  awaited text;
 begin
-  for freed in
+  perform from lockd.hold h
+  where h.resource = any (resources) and h.slot = 0
+  order by h.resource
+  for no key update;
+  update lockd.hold h set is_held = false
+  where h.resource = any (resources) and h.process = of_process and h.process_token <= whose
+    and h.is_held;
+  delete from lockd.waiter w
+  where w.resource = any (resources) and w.process = of_process and w.process_token <= whose;
+  for awaited in
     select h.resource from lockd.hold h
-    where h.process = of_process and h.process_token <= whose and h.is_held
-    union
-    select w.resource from lockd.waiter w
-    where w.process = of_process and w.process_token <= whose
-    order by 1
+    where h.resource = any (resources) and h.slot = 0 and h.is_awaited
+    order by h.resource
   loop
-    perform lockd.place_zero(freed);
-    perform lockd.serve(freed);
+    perform lockd.serve(awaited);
   end loop;
 end $$;
 
--- The last doubt gone, all who were kept waiting are served.
+-- True where there was one.
 create function lockd.clear_doubt(of_process integer, whose bigint) returns boolean
 language plpgsql volatile as $$
-declare
-  waiting text;
 begin
   delete from lockd.doubt d where d.process = of_process and d.process_token <= whose;
-  if not found then
-    return false;
-  end if;
-  if lockd.is_certain() then
-    for waiting in
-      select h.resource from lockd.hold h where h.slot = 0 and h.is_awaited order by 1
-    loop
-      perform lockd.place_zero(waiting);
-      perform lockd.serve(waiting);
-    end loop;
-  end if;
-  return true;
+  return found;
 end $$;
+
+-- All who are kept waiting, once the last doubt has gone.
+create function lockd.kept_waiting() returns setof text
+language sql stable as $$
+  select h.resource from lockd.hold h where h.slot = 0 and h.is_awaited and lockd.is_certain()
+$$;
 
 -- When the lease of a process moves on from a token, by release, confession, testimony, expiry or the
 -- next term, its holds under that token are free. The first term in a new epoch begins it: who else had
--- a lease that has not ended may still work under what was forgotten. In the same transaction, so that
--- no lease is over whose holds are not.
+-- a lease that has not ended may still work under what was forgotten, under tokens no later than its
+-- lease. In the same transaction, so that no lease is over whose holds are not. Locked in this order:
+-- lease, epoch, doubt, holds.
 create function lockd.process_moved() returns trigger language plpgsql as $$
+declare
+  freed text[];
 begin
-  if new.ended_at is null then
-    insert into lockd.epoch default values on conflict do nothing;
+  if new.ended_at is null and not exists (select from lockd.epoch) then
+    insert into lockd.epoch (token)
+    select coalesce(max(floor(extract(epoch from known.beat_at) * 1000000)::bigint + l.ttl_ms * 1000::bigint), 0)
+    from lockd.lease l,
+      lateral (select case when l.lock_id = new.lock_id then old.beat_at else l.beat_at end as beat_at) known
+    where l.is_process
+    on conflict do nothing;
     if found then
       insert into lockd.doubt as d (process, process_token, ttl_ms)
       select l.lock_id, l.token, l.ttl_ms from lockd.lease l
@@ -806,8 +919,18 @@ begin
       end if;
     end if;
   end if;
-  perform lockd.clear_doubt(new.lock_id, old.token);
-  perform lockd.free_all(new.lock_id, old.token);
+  freed := array(
+    select h.resource from lockd.hold h
+    where h.process = new.lock_id and h.process_token <= old.token and h.is_held
+    union
+    select w.resource from lockd.waiter w
+    where w.process = new.lock_id and w.process_token <= old.token);
+  if lockd.clear_doubt(new.lock_id, old.token) then
+    freed := array(select unnest(freed) union select lockd.kept_waiting());
+  end if;
+  if cardinality(freed) > 0 then
+    perform lockd.free_each(freed, new.lock_id, old.token);
+  end if;
   return null;
 end $$;
 
@@ -821,13 +944,55 @@ create function lockd.expire(silent integer, seen_token bigint, seen_beat bigint
 language plpgsql volatile as $$
 begin
   if silent = 0 then
-    return lockd.clear_doubt(silent, seen_token);
+    if not lockd.clear_doubt(silent, seen_token) then
+      return false;
+    end if;
+    perform lockd.free_each(array(select lockd.kept_waiting()), silent, seen_token);
+    return true;
   end if;
   perform from lockd.lease l
   where l.lock_id = silent and l.is_process and l.token = seen_token and l.beat = seen_beat
     and l.ended_at is null
   for update;
   return found and lockd.mark_ended(silent, seen_token, 'expiry', 'fell silent');
+end $$;
+
+-- Serves those who wait and whom nobody else serves: a fenced transaction that held up a grant has ended
+-- and told nobody, or a lease ended while a grant under it was on its way. Called by those who wait.
+create function lockd.serve_stuck(resources text[]) returns void
+language plpgsql volatile as $$
+declare
+  stuck text;
+begin
+  delete from lockd.doubt d using (
+    select o.process from lockd.doubt o
+    where o.process <> 0 and not lockd.is_alive(o.process, o.process_token)
+    for update skip locked) gone
+  where d.process = gone.process;
+  if not lockd.is_certain() then
+    return;
+  end if;
+  for stuck in
+    select h.resource from lockd.hold h,
+      lateral (
+        select w.* from lockd.waiter w where w.resource = h.resource order by w.id limit 1) first,
+      lateral (
+        select count(*) as places, coalesce(bool_or(o.slot = 0), false) as is_alone
+        from lockd.hold o
+        join lockd.lease l
+          on l.lock_id = o.process and l.token = o.process_token and l.ended_at is null
+        where o.resource = h.resource and o.is_held) used
+    where h.resource = any (resources) and h.slot = 0 and (
+      not lockd.is_alive(first.process, first.process_token)
+      or not used.is_alone and case
+        when first.is_shared then true
+        else used.places < coalesce(first.permits, 1)
+      end)
+    order by h.resource
+  loop
+    perform lockd.place_zero(stuck);
+    perform lockd.serve(stuck);
+  end loop;
 end $$;
 
 -- Who holds what, and whether their process is alive as far as the server knows.
@@ -838,8 +1003,8 @@ create view lockd.holding as
          head.permits, h.process, h.process_token::text as process_token, l.label, l.instance
   from lockd.hold h
   join lockd.hold head on head.resource = h.resource and head.slot = 0
-  left join lockd.lease l on l.lock_id = h.process
-  where h.is_held and lockd.is_alive(h.process, h.process_token);
+  join lockd.lease l on l.lock_id = h.process and l.token = h.process_token and l.ended_at is null
+  where h.is_held;
 
 create view lockd.waiting as
   select w.id::text as id, w.resource, w.request, w.owner, w.details, w.since,
@@ -847,8 +1012,7 @@ create view lockd.waiting as
          case when w.is_shared then 'shared' when w.permits is null then 'exclusive' else 'permits' end as mode,
          w.permits, w.process, w.process_token::text as process_token, l.label, l.instance
   from lockd.waiter w
-  left join lockd.lease l on l.lock_id = w.process
-  where lockd.is_alive(w.process, w.process_token);
+  join lockd.lease l on l.lock_id = w.process and l.token = w.process_token and l.ended_at is null;
 
 -- Asks whoever holds a resource to let it go. Answers whom it has asked.
 create function lockd.ask_back(wanted text, why json) returns setof uuid
@@ -879,42 +1043,85 @@ begin
   return count;
 end $$;
 
--- Rows of resources that nobody has used for an hour, and of processes that are over or gone for a day
--- and hold nothing. Only housekeeping goes by the database's clock.
-create function lockd.clear_away(batch integer default 1000) returns void
+-- Rows of resources that nobody has used for an hour, some at a time: answers where to go on, or null.
+-- Frees what was granted under a lease that was just ending, and nobody has asked for since. Only
+-- housekeeping goes by the database's clock.
+create function lockd.clear_away(behind text default '', batch integer default 1000) returns text
 language plpgsql volatile as $$
 declare
+  seen text[];
   idle text[];
-  gone integer[];
+  forgotten bigint;
+  stray text;
 begin
+  seen := array(
+    select h.resource from lockd.hold h
+    where h.resource > behind and h.slot = 0
+    order by h.resource limit batch);
+  for stray in
+    select h.resource from lockd.hold h
+    where h.resource = any (seen) and h.is_held and not lockd.is_alive(h.process, h.process_token)
+    union
+    select w.resource from lockd.waiter w
+    where w.resource = any (seen) and not lockd.is_alive(w.process, w.process_token)
+    order by 1
+  loop
+    perform lockd.place_zero(stray);
+    perform lockd.serve(stray);
+  end loop;
   idle := array(
     select h.resource from lockd.hold h
-    where h.slot = 0 and not h.is_held and not h.is_divided and not h.is_awaited
+    where h.resource = any (seen) and h.slot = 0 and not h.is_held and not h.is_awaited
       and coalesce(h.since, '-infinity') < clock_timestamp() - interval '1 hour'
-    limit batch for update skip locked);
-  delete from lockd.hold h using (
-    select o.resource, o.slot from lockd.hold o
-    where o.resource = any (idle) and not o.is_held and o.slot > 0
-    for update skip locked) free
-  where h.resource = free.resource and h.slot = free.slot;
-  delete from lockd.hold h
-  where h.resource = any (idle) and h.slot = 0
-    and not exists (select from lockd.hold o where o.resource = h.resource and o.slot > 0);
+    for update skip locked);
+  -- All places of a resource or none: a gap would be a place that nobody can have.
+  idle := array(
+    select free.resource from (
+      select h.resource from lockd.hold h
+      where h.resource = any (idle) and not h.is_held
+      for update skip locked) free
+    group by free.resource
+    having count(*) = (select count(*) from lockd.hold o where o.resource = free.resource));
+  select max(h.token) into forgotten from lockd.hold h where h.resource = any (idle);
+  delete from lockd.hold h where h.resource = any (idle);
+  if forgotten >= lockd.next_hold_token(0) then
+    update lockd.epoch e set token = greatest(e.token, forgotten);
+  end if;
+  return seen[batch];
+end $$;
+
+-- Processes that have been over for an hour, or gone for a day and hold nothing, and have no session.
+create function lockd.forget_processes(batch integer default 1000) returns void
+language plpgsql volatile as $$
+declare
+  present bigint[] := array(
+    select s.object from lockd.advisory_locks(lockd.seat_class()) s
+    union
+    select w.object from lockd.advisory_locks(lockd.hold_class()) w
+    union
+    select i.lock_id from lockd.instance i
+    join lockd.advisory_locks(lockd.presence_class()) p on p.object = i.id);
+  busy integer[] := array(
+    select h.process from lockd.hold h where h.is_held
+    union
+    select w.process from lockd.waiter w
+    union
+    select d.process from lockd.doubt d);
+  gone integer[];
+begin
   gone := array(
     select l.lock_id from lockd.lease l
-    where l.is_process
-      and coalesce(l.ended_at, l.beat_at, '-infinity')
-          < clock_timestamp() - case when l.ended_at is null then interval '1 day' else interval '1 hour' end
-      and not exists (select from lockd.hold h where h.process = l.lock_id and h.is_held)
-      and not exists (select from lockd.waiter w where w.process = l.lock_id)
-      and not exists (select from lockd.doubt d where d.process = l.lock_id)
-      and not exists (
-        select from lockd.advisory_locks(lockd.seat_class()) s where s.object = l.lock_id)
-      and not exists (
-        select from lockd.instance i
-        join lockd.advisory_locks(lockd.presence_class()) p on p.object = i.id
-        where i.lock_id = l.lock_id)
-    limit batch for update skip locked);
+    join lockd.lock k on k.id = l.lock_id
+    where l.is_process and l.lock_id <> all (present)
+      and case
+        when l.ended_at is null
+          then coalesce(l.beat_at, k.created_at) < clock_timestamp() - interval '1 day'
+               and l.lock_id <> all (busy)
+        else l.ended_at < clock_timestamp() - interval '1 hour'
+      end
+    limit batch
+    for update of l skip locked);
+  delete from lockd.doubt d where d.process = any (gone);
   delete from lockd.term t where t.lock_id = any (gone);
   delete from lockd.instance i where i.lock_id = any (gone);
   delete from lockd.fence f where f.lock_id = any (gone);

@@ -1,9 +1,9 @@
-import pg from 'pg';
 import { expect, test } from 'vitest';
 import { resignLeader } from '../../src/postgres/resign.ts';
 import { startTestCluster } from '../support/cluster.ts';
 import { query } from '../support/database.ts';
 import { holdElection, terminate } from '../support/election.ts';
+import { filledQueue } from '../support/notices.ts';
 import { now } from '../support/story.ts';
 
 /** A lease that nobody can have waited for. */
@@ -40,23 +40,3 @@ test('where somebody has filled the server’s queue of notices it is handed ove
     resignLeader({ connectionString: election.url }, election.name),
   ).rejects.toMatchObject({ message: expect.stringContaining('NOTIFY queue') });
 }, 60_000);
-
-/** Somebody listens in a transaction that does not end, and somebody else talks until nobody can. */
-async function filledQueue(url: string): Promise<AsyncDisposable> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
-  await client.query('listen elsewhere');
-  await client.query('begin');
-  await client.query('select');
-  const talk = (count: number) =>
-    query(url, 'select pg_notify($1, $2)', ['elsewhere', `${count}`.padEnd(7_900, '.')]);
-  let full: unknown;
-  for (let count = 0; full === undefined; count += 1) {
-    await talk(count).catch((error) => {
-      full = error;
-    });
-  }
-  expect(full).toMatchObject({ message: expect.stringContaining('NOTIFY queue') });
-  return { [Symbol.asyncDispose]: () => client.end() };
-}

@@ -21,7 +21,8 @@ describe('exclusive', () => {
     await using lockd = await lockDatabase();
     const [one, two] = [lockd.manager({ label: 'web-1' }), lockd.manager()];
     await one.acquire('order:1', { owner: 'agent-7', reason: 'shipping it' });
-    await expect(two.acquire('order:1', { waitMs: 50 })).rejects.toMatchObject({
+    await two.start();
+    await expect(two.acquire('order:1', { waitMs: 200 })).rejects.toMatchObject({
       code: 'LOCKD_BUSY',
       isRetryable: true,
       message: expect.stringMatching(

@@ -37,6 +37,14 @@ export class Batch<Question, Answer> {
     return answer.promise;
   }
 
+  /** Takes back what was not sent yet: it gets no answer. False where it was sent. */
+  withdraw(question: Question): boolean {
+    const at = this.#waiting.findIndex((call) => call.question === question);
+    if (at < 0) return false;
+    this.#waiting.splice(at, 1);
+    return true;
+  }
+
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const calls = this.#next();
@@ -52,11 +60,16 @@ export class Batch<Question, Answer> {
 
   /** In the order of their keys: two processes that ask for the same do not wait in a circle. */
   #next(): readonly Call<Question, Answer>[] {
+    if (this.#waiting.length === 1) return this.#waiting.splice(0);
     const round = new Map<string, Call<Question, Answer>>();
-    const later: Call<Question, Answer>[] = [];
-    for (const call of this.#waiting) {
+    let later: Call<Question, Answer>[] = [];
+    for (const [index, call] of this.#waiting.entries()) {
+      if (round.size >= this.#largest) {
+        later = later.concat(this.#waiting.slice(index));
+        break;
+      }
       const key = this.#keyOf(call.question);
-      if (round.has(key) || round.size >= this.#largest) later.push(call);
+      if (round.has(key)) later.push(call);
       else round.set(key, call);
     }
     this.#waiting = later;

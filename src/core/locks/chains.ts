@@ -1,4 +1,4 @@
-import type { Holding, Queues, Waiting } from './store.ts';
+import type { Mode, Queues, Waiting } from './store.ts';
 
 /** One link of a chain: this wait, and who keeps it waiting. */
 export interface Link {
@@ -6,13 +6,15 @@ export interface Link {
   readonly blockedBy: string;
 }
 
-/** Why a wait does not end. */
-interface Obstacle {
-  readonly wait: Waiting;
-  /** All of these have to go on: holders, and who stands before it in line. */
-  readonly all: readonly string[];
-  /** And one of these: the holders of places. */
-  readonly any: readonly string[];
+interface Holder {
+  readonly owner: string;
+  readonly mode: Mode;
+}
+
+/** One resource: who has it, and who stands in line for it, first come first. */
+interface Line {
+  readonly holders: Holder[];
+  readonly waits: Waiting[];
 }
 
 /**
@@ -20,13 +22,8 @@ interface Obstacle {
  * lets go. An owner goes on when all its waits are over, and then lets go of everything.
  */
 export function circlesOf(queues: Queues): readonly (readonly Link[])[] {
-  const stuck = stuckOf(obstaclesOf(queues));
   const links = new Map<string, Link>();
-  const owners = new Set(stuck.map(({ wait }) => wait.owner));
-  for (const { wait, all, any } of stuck) {
-    const blockedBy = [...all, ...any].find((owner) => owners.has(owner));
-    if (blockedBy !== undefined) links.set(wait.owner, { wait, blockedBy });
-  }
+  for (const link of stuckOf(queues)) links.set(link.wait.owner, link);
   const circles: Link[][] = [];
   const seen = new Set<string>();
   for (const owner of links.keys()) {
@@ -45,16 +42,15 @@ export function circlesOf(queues: Queues): readonly (readonly Link[])[] {
 
 /** From one wait to whoever keeps it waiting, and on, as far as it goes. */
 export function chainOf(request: string, queues: Queues): readonly Link[] {
-  const obstacles = obstaclesOf(queues);
+  const links = linksOf(linesOf(queues));
   const chain: Link[] = [];
   const seen = new Set<string>();
-  let obstacle = obstacles.find(({ wait }) => wait.request === request);
-  while (obstacle !== undefined && !seen.has(obstacle.wait.owner)) {
-    seen.add(obstacle.wait.owner);
-    const [blockedBy] = [...obstacle.any, ...obstacle.all];
-    if (blockedBy === undefined) break;
-    chain.push({ wait: obstacle.wait, blockedBy });
-    obstacle = obstacles.find(({ wait }) => wait.owner === blockedBy);
+  let link = links.find(({ wait }) => wait.request === request);
+  while (link !== undefined && !seen.has(link.wait.owner)) {
+    const { wait, blockedBy } = link;
+    seen.add(wait.owner);
+    chain.push(link);
+    link = links.find((next) => next.wait.owner === blockedBy);
   }
   return chain;
 }
@@ -68,43 +64,59 @@ export const inWords = (chain: readonly Link[]): string =>
     })
     .join(', ');
 
-/** In the order of the lines. Of those before it in line only the next one counts: it stands for the rest. */
-function obstaclesOf({ holdings, waitings }: Queues): readonly Obstacle[] {
-  const held = new Map<string, Holding[]>();
-  for (const hold of holdings) {
-    const holders = held.get(hold.resource) ?? [];
-    holders.push(hold);
-    held.set(hold.resource, holders);
+/** What is left when everybody who can go on has gone on: each wait with somebody who is left, too. */
+function stuckOf(queues: Queues): readonly Link[] {
+  const lines = linesOf(queues);
+  const waits = new Map<string, number>();
+  for (const { owner } of queues.waitings) waits.set(owner, (waits.get(owner) ?? 0) + 1);
+  const isStuck = ({ owner }: { readonly owner: string }): boolean => (waits.get(owner) ?? 0) > 0;
+  let hasMoved = true;
+  while (hasMoved) {
+    hasMoved = false;
+    for (const line of lines) {
+      line.holders.splice(0, Infinity, ...line.holders.filter(isStuck));
+      let served = 0;
+      for (const wait of line.waits) {
+        if (blockers(wait, line.holders).length > 0) break;
+        served += 1;
+        waits.set(wait.owner, (waits.get(wait.owner) ?? 1) - 1);
+        if (isStuck(wait)) line.holders.push(wait);
+      }
+      line.waits.splice(0, served);
+      hasMoved ||= served > 0;
+    }
   }
-  const last = new Map<string, string>();
-  return [...waitings]
-    .sort((one, other) => (one.number < other.number ? -1 : 1))
-    .map((wait) => {
-      const before = last.get(wait.resource);
-      last.set(wait.resource, wait.owner);
-      const inLine = before === undefined ? [] : [before];
-      const holders = (held.get(wait.resource) ?? [])
-        .filter(({ mode }) => mode !== 'shared' || wait.mode !== 'shared')
-        .map(({ owner }) => owner);
-      return typeof wait.mode === 'object'
-        ? { wait, all: inLine, any: holders }
-        : { wait, all: [...holders, ...inLine], any: [] };
-    });
+  return linksOf(lines);
 }
 
-/** What is left when everybody who can go on has gone on. */
-function stuckOf(obstacles: readonly Obstacle[]): readonly Obstacle[] {
-  const waits = new Map<string, number>();
-  for (const { wait } of obstacles) waits.set(wait.owner, (waits.get(wait.owner) ?? 0) + 1);
-  const isStuck = (owner: string): boolean => (waits.get(owner) ?? 0) > 0;
-  let stuck = obstacles;
-  for (;;) {
-    const left = stuck.filter(({ wait, all, any }) => {
-      if (all.some(isStuck) || (any.length > 0 && any.every(isStuck))) return true;
-      waits.set(wait.owner, (waits.get(wait.owner) ?? 1) - 1);
-      return false;
-    });
-    if (left.length === stuck.length) return stuck;
-    stuck = left;
+function linesOf({ holdings, waitings }: Queues): readonly Line[] {
+  const lines = new Map<string, Line>();
+  for (const wait of [...waitings].sort(byNumber)) {
+    const line = lines.get(wait.resource) ?? { holders: [], waits: [] };
+    line.waits.push(wait);
+    lines.set(wait.resource, line);
   }
+  for (const hold of holdings) lines.get(hold.resource)?.holders.push(hold);
+  return [...lines.values()];
 }
+
+/** In the order in which they began to wait. Of those before it in line the next one stands for the rest. */
+const linksOf = (lines: readonly Line[]): readonly Link[] =>
+  lines
+    .flatMap(({ holders, waits }) =>
+      waits.flatMap((wait, index) => {
+        const [holder] = blockers(wait, holders);
+        const blocker = holder ?? waits[index - 1];
+        return blocker === undefined ? [] : [{ wait, blockedBy: blocker.owner }];
+      }),
+    )
+    .sort((one, other) => byNumber(one.wait, other.wait));
+
+/** The holders of whom one, at least, has to let go. */
+function blockers({ mode }: Waiting, holders: readonly Holder[]): readonly Holder[] {
+  if (mode === 'exclusive') return holders;
+  if (mode === 'shared') return holders.filter((hold) => hold.mode !== 'shared');
+  return holders.length < mode.permits ? [] : holders;
+}
+
+const byNumber = (one: Waiting, other: Waiting): number => (one.number < other.number ? -1 : 1);

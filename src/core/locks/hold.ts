@@ -21,10 +21,10 @@ export interface HoldParts {
   readonly giveBack: () => Promise<boolean>;
   /** Tells people how long it is wanted, counted from its grant; false where it is lost. */
   readonly describe: (ttlMs: number) => Promise<boolean>;
-  /** Its use is over: released, or lost and no longer trusted by anybody. Called once. */
-  readonly over: (hold: Hold) => void;
   /** Called once, when it has ended otherwise than by `release()`. */
   readonly lost: (hold: Hold, error: LockdError) => void;
+  /** Its use is over: released, or lost and no longer trusted by anybody. Called once. */
+  readonly over: (hold: Hold) => void;
 }
 
 /**
@@ -45,14 +45,16 @@ export class Hold implements AsyncDisposable {
   /** By this machine's clock, for people. */
   readonly since: Date;
   readonly #parts: HoldParts;
-  readonly #begun: Instant;
+  readonly #begun: number;
   #until: Instant | undefined;
+  /** Why its signal has aborted. */
   #end: LockdError | undefined;
-  #released: Promise<void> | undefined;
+  #isLost = false;
   #isOver = false;
   #abort: AbortController | undefined;
   #cancelTimer: () => void = () => {};
   #given: Promise<boolean> | undefined;
+  #released: Promise<void> | undefined;
 
   constructor(facts: HoldFacts, parts: HoldParts) {
     this.resource = facts.resource;
@@ -62,25 +64,29 @@ export class Hold implements AsyncDisposable {
     this.slot = facts.slot;
     this.since = facts.since;
     this.#parts = parts;
-    this.#begun = instantOf(parts.clock);
+    this.#begun = parts.clock.mono();
     if (parts.ttlMs !== undefined) this.#lastFor(parts.ttlMs);
   }
 
   /**
-   * Aborts when the hold has ended otherwise than by `release()`; its `reason` is a LockdError with code
-   * `LOCKD_HOLD_LOST`, `LOCKD_HOLD_EXPIRED` or `LOCKD_HOLD_ASKED`.
+   * Aborts when the hold has ended otherwise than by `release()`, or shall end; its `reason` is a
+   * LockdError: `LOCKD_HOLD_LOST` and `LOCKD_HOLD_EXPIRED` when it has ended, `LOCKD_HOLD_ASKED` when
+   * somebody asks for it (`forceRelease`), or the manager stops: then there is time to finish, and to
+   * let go.
    */
   get signal(): AbortSignal {
     // Made when it is asked for: of ten thousand holds few are listened to.
     this.#abort ??= new AbortController();
-    if (this.#end !== undefined && !this.#abort.signal.aborted) this.#abort.abort(this.#end);
+    if (this.#end !== undefined) this.#abort.abort(this.#end);
     return this.#abort.signal;
   }
 
-  /** Exact at the moment of the call, as a controller's `isActive()`; false on any doubt. */
+  /**
+   * Exact at the moment of the call, as a controller's `isActive()`. False on any doubt, and once it was
+   * asked back.
+   */
   isHeld(): boolean {
-    if (this.#released !== undefined || this.#end !== undefined) return false;
-    return this.#leftMs() > 0 && this.#parts.term.isActive();
+    return this.#isOurs() && this.#end === undefined && this.#parts.term.isActive();
   }
 
   /** How much longer it may be held, in ms, by its `ttlMs`; Infinity without one, 0 when it is over. */
@@ -89,21 +95,18 @@ export class Hold implements AsyncDisposable {
   }
 
   /**
-   * May be held for `ms` from now, whatever was said before. Rejects with `LOCKD_HOLD_LOST` or
-   * `LOCKD_HOLD_EXPIRED` where it is over.
+   * May be held for `ms` from now, longer or shorter than was said before: up to a day. Rejects with
+   * `LOCKD_HOLD_LOST` or `LOCKD_HOLD_EXPIRED` where it is over, and as a call does where the server
+   * cannot be told; then it may be held for as long as before.
    */
   async extend(ms: number): Promise<void> {
     duration('ms', ms, 1);
-    if (!this.isHeld()) throw this.#end ?? this.#over();
-    const heldMs = this.#parts.clock.mono() - this.#begun.mono;
-    if (await this.#parts.describe(Math.ceil(heldMs + ms))) {
-      if (this.isHeld()) this.#lastFor(ms);
-      else throw this.#end ?? this.#over();
-      return;
-    }
-    const lost = this.#over();
-    this.lose(lost);
-    throw lost;
+    this.#throwUnlessOurs();
+    const heldMs = this.#parts.clock.mono() - this.#begun;
+    const isThere = await this.#parts.describe(Math.ceil(heldMs + ms));
+    if (!isThere && this.#released === undefined) this.lose(this.#gone('it is not there any more'));
+    this.#throwUnlessOurs();
+    this.#lastFor(ms);
   }
 
   /**
@@ -119,18 +122,36 @@ export class Hold implements AsyncDisposable {
     return this.release();
   }
 
-  /** @internal Ends it for its holder: the signal aborts. The first reason wins. */
-  lose(error: LockdError): void {
+  /** @internal Its holder shall let go of it, and has the time to. The first reason is the signal's. */
+  ask(error: LockdError): void {
     if (this.#released !== undefined || this.#end !== undefined) return;
     this.#end = error;
-    this.#cancelTimer();
     this.#abort?.abort(error);
+  }
+
+  /** @internal It has ended, whatever its holder does. */
+  lose(error: LockdError): void {
+    if (this.#released !== undefined || this.#isLost) return;
+    this.#isLost = true;
+    this.#cancelTimer();
+    this.ask(error);
     this.#parts.lost(this, error);
   }
 
-  /** @internal Why it has ended, unless its holder has released it. */
-  get end(): LockdError | undefined {
-    return this.#end;
+  /** @internal Released; and why its holder was not alone with it to the end, if so. */
+  async conclude(): Promise<LockdError | undefined> {
+    const wasHeld = this.isHeld();
+    if (this.#released === undefined && this.#leftMs() <= 0) this.#expire();
+    await this.release();
+    if (wasHeld) return undefined;
+    // Asked for, or doubted: whether it was there until now is what the server has answered.
+    const wasThere = !this.#isLost && (await this.#giveBack());
+    return wasThere ? undefined : (this.#end ?? this.#gone('the lease of its process has ended'));
+  }
+
+  /** @internal */
+  get isLost(): boolean {
+    return this.#isLost;
   }
 
   /** @internal */
@@ -138,7 +159,7 @@ export class Hold implements AsyncDisposable {
     return this.#parts.term === term;
   }
 
-  /** @internal Nobody else waits for its holder: it is given back, or was taken away. */
+  /** @internal Nobody waits for its holder any more: it is given back, or was taken away. */
   finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -151,6 +172,24 @@ export class Hold implements AsyncDisposable {
     this.finish();
   }
 
+  #giveBack(): Promise<boolean> {
+    this.#given ??= this.#parts.giveBack();
+    return this.#given;
+  }
+
+  #isOurs(): boolean {
+    return this.#released === undefined && !this.#isLost && this.#leftMs() > 0;
+  }
+
+  /** Asked back it is ours still: a routine that finishes may need more time for that. */
+  #throwUnlessOurs(): void {
+    const { term } = this.#parts;
+    if (this.#isOurs() && (term.isActive() || this.#end !== undefined)) return;
+    if (this.#released !== undefined) throw this.#gone('it was released');
+    if (this.#leftMs() <= 0) this.#expire();
+    throw this.#end ?? this.#gone('the lease of its process has ended');
+  }
+
   #leftMs(): number {
     return this.#until === undefined
       ? Number.POSITIVE_INFINITY
@@ -158,42 +197,42 @@ export class Hold implements AsyncDisposable {
   }
 
   #lastFor(ms: number): void {
-    const { clock, keepAlive, ttlMs } = this.#parts;
-    const { mono, boot } = instantOf(clock);
+    const { mono, boot } = instantOf(this.#parts.clock);
     this.#until = { mono: mono + ms, boot: boot + ms };
     this.#cancelTimer();
-    const expire = (): void => this.#expire(ms);
-    if (!keepAlive || ttlMs === undefined) {
-      this.#cancelTimer = clock.setTimer(mono + ms, expire);
+    this.#arm(this.#until.mono, ms);
+  }
+
+  /** Kept alive, it is extended at half of its time; where that fails, at half of what is left. */
+  #arm(until: number, ms: number): void {
+    const { clock, keepAlive, ttlMs } = this.#parts;
+    const now = clock.mono();
+    if (!keepAlive || ttlMs === undefined || until - now <= ms / 16) {
+      this.#cancelTimer = clock.setTimer(until, () => this.#expire());
       return;
     }
-    this.#cancelTimer = clock.setTimer(mono + ms / 2, () => {
-      this.#cancelTimer = clock.setTimer(mono + ms, expire);
-      this.extend(ttlMs).catch(() => {}); // until then it may be tried again by hand
+    this.#cancelTimer = clock.setTimer((now + until) / 2, () => {
+      this.#arm(until, ms);
+      this.extend(ttlMs).catch(() => {});
     });
   }
 
   /** Abort first, then give back: whoever has it next has it after its holder was told. */
-  #expire(ms: number): void {
-    const { resource } = this;
+  #expire(): void {
+    const heldMs = Math.round(this.#parts.clock.mono() - this.#begun);
     this.lose(
       new LockdError(
         'LOCKD_HOLD_EXPIRED',
-        `The hold of ${JSON.stringify(resource)} has ended: its ${Math.round(ms)} ms are over. Ask for more with \`ttlMs\`, \`extend()\` or \`keepAlive\`.`,
+        `The hold of ${JSON.stringify(this.resource)} has ended after ${heldMs} ms: its time is up. Ask for more with \`ttlMs\`, \`extend()\` or \`keepAlive\`.`,
       ),
     );
     void this.#giveBack().then(() => this.finish());
   }
 
-  #giveBack(): Promise<boolean> {
-    this.#given ??= this.#parts.giveBack();
-    return this.#given;
-  }
-
-  #over(): LockdError {
+  #gone(why: string): LockdError {
     return new LockdError(
       'LOCKD_HOLD_LOST',
-      `The hold of ${JSON.stringify(this.resource)} is over: ${this.#released !== undefined ? 'it was released' : 'its process has lost its lease'}.`,
+      `The hold of ${JSON.stringify(this.resource)} is over: ${why}.`,
     );
   }
 }

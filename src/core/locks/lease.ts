@@ -10,13 +10,19 @@ import type { HoldNotice } from './store.ts';
 export interface LeaseHooks {
   /** Something was told to this process. */
   heard(notice: HoldNotice): void;
-  /** Nothing that hangs on this term may be trusted any more. */
+  /**
+   * This term has ended. Where `isOver` says so, nothing that hangs on it may be trusted any more;
+   * else it is being left, and what is held is kept until it is let go of.
+   */
   ended(term: Term, error: LockdError): void;
+  /** A lost term is over for everybody: what hung on it is not waited for any longer. */
+  lapsed(term: Term): void;
   warned(error: LockdError): void;
 }
 
 /** What the holds of a process hang on. */
 export interface ProcessLease {
+  /** As far as was told: what is had under it is believed only if it is exactly active then. */
   readonly term: Term | undefined;
   listen(hooks: LeaseHooks): void;
   /** Campaigns, unless it does already. */
@@ -39,9 +45,11 @@ export class ControllerLease implements ProcessLease {
   readonly #controller: SingletonLockController;
   readonly #clock: Clock;
   readonly #ttlMs: number;
-  readonly #overAt = new WeakMap<Term, number>();
+  readonly #lost = new WeakSet<Term>();
   readonly #kept = new Map<Term, Kept>();
+  #latest: Term | undefined;
   #hear: LeaseHooks['heard'] = () => {};
+  #lapsed: LeaseHooks['lapsed'] = () => {};
 
   constructor(controller: SingletonLockController, clock: Clock, ttlMs: number) {
     this.#controller = controller;
@@ -50,7 +58,7 @@ export class ControllerLease implements ProcessLease {
   }
 
   get term(): Term | undefined {
-    return this.#controller.term;
+    return this.#latest?.signal.aborted === false ? this.#latest : undefined;
   }
 
   /** What its control session was told beside what is for the controller. */
@@ -60,16 +68,15 @@ export class ControllerLease implements ProcessLease {
 
   listen(hooks: LeaseHooks): void {
     this.#hear = hooks.heard;
+    this.#lapsed = hooks.lapsed;
     this.#controller.on('warning', hooks.warned);
+    this.#controller.on('active', (term) => {
+      this.#latest = term;
+    });
     this.#controller.on('passive', (term, reason) => {
       const isLost = losses.includes(reason);
-      this.#overAt.set(term, this.#clock.mono() + (isLost ? 0 : this.#ttlMs));
-      hooks.ended(
-        term,
-        new LockdError('LOCKD_HOLD_LOST', `The lease of this process has ended: ${reason}.`, {
-          cause: term.signal.reason,
-        }),
-      );
+      if (isLost) this.#lost.add(term);
+      hooks.ended(term, isLost ? lost(term, reason) : leaving(reason));
       if (isLost) this.#lapse(term);
     });
   }
@@ -87,25 +94,33 @@ export class ControllerLease implements ProcessLease {
     kept.count += 1;
     return () => {
       kept.count -= 1;
-      if (kept.count === 0) kept.done.resolve();
+      if (kept.count === 0) this.#end(term, kept);
     };
   }
 
   isOver(term: Term): boolean {
-    const overAt = this.#overAt.get(term);
-    return overAt !== undefined && this.#clock.mono() >= overAt;
+    if (this.#lost.has(term)) return true;
+    const { state } = this.#controller;
+    return this.#latest !== term || (state !== 'active' && state !== 'draining');
   }
 
-  stop(options?: LeaveOptions): Promise<void> {
-    return this.#controller.stop(options);
+  async stop(options?: LeaveOptions): Promise<void> {
+    await this.#controller.stop(options);
+    // Forced, it did not wait for what was lost: nobody else does, either.
+    for (const [term, kept] of this.#kept) this.#end(term, kept);
   }
 
   #begin(term: Term): Kept {
     const kept: Kept = { count: 0, done: deferred() };
     this.#kept.set(term, kept);
-    void kept.done.promise.then(() => this.#kept.delete(term));
     void this.#controller.track(kept.done.promise);
     return kept;
+  }
+
+  /** At once: what is kept from now on begins anew. */
+  #end(term: Term, kept: Kept): void {
+    if (this.#kept.get(term) === kept) this.#kept.delete(term);
+    kept.done.resolve();
   }
 
   /**
@@ -115,7 +130,10 @@ export class ControllerLease implements ProcessLease {
   #lapse(term: Term): void {
     const kept = this.#kept.get(term);
     if (kept === undefined) return;
-    const cancel = this.#clock.setTimer(this.#clock.mono() + this.#ttlMs, kept.done.resolve);
+    const cancel = this.#clock.setTimer(this.#clock.mono() + this.#ttlMs, () => {
+      this.#end(term, kept);
+      this.#lapsed(term);
+    });
     void kept.done.promise.then(cancel);
   }
 }
@@ -124,3 +142,14 @@ interface Kept {
   count: number;
   readonly done: Deferred<void>;
 }
+
+const lost = ({ signal }: Term, reason: EndReason): LockdError =>
+  new LockdError('LOCKD_HOLD_LOST', `The lease of this process has ended: ${reason}.`, {
+    cause: signal.reason,
+  });
+
+export const leaving = (reason: EndReason): LockdError =>
+  new LockdError(
+    'LOCKD_HOLD_ASKED',
+    `This process leaves its lease: ${reason}. Finish, and let go of what is held.`,
+  );

@@ -1,15 +1,27 @@
-import { callable } from '../checks.ts';
+import { callable, methods } from '../checks.ts';
+import { LockdError } from '../errors.ts';
+import { kindOf } from '../known.ts';
 import type { LockManager } from './manager.ts';
-import type { AcquireOptions } from './options.ts';
+import { type AcquireOptions, checkResource, settleRequest } from './options.ts';
 
-/** A method as TypeScript's standard decorators have it. */
-type Method<This, Args extends unknown[], Result> = (
-  this: This,
-  ...args: Args
-) => Promise<Result> | Result;
+/** What TypeScript's standard decorators are given, and give back: a method that answers in time. */
+type Method<This, Args extends unknown[], Result> = (this: This, ...args: Args) => Promise<Result>;
+
+/** The methods that begin with the arguments that the resource depends on. */
+export type Locked<This extends object, Key extends unknown[]> = <
+  Self extends This,
+  Args extends [...Key, ...unknown[]],
+  Result,
+>(
+  method: Method<Self, Args, Result>,
+  context: ClassMethodDecoratorContext<Self>,
+) => Method<Self, Args, Result>;
 
 export interface LockedOptions<This> extends AcquireOptions {
-  /** Which manager. Default: the `locks` of the object that the method is called on. */
+  /**
+   * Which manager, or how to find it for the object that the method is called on.
+   * @default its `locks`
+   */
   readonly locks?: LockManager | ((self: This) => LockManager) | undefined;
 }
 
@@ -22,23 +34,40 @@ export interface LockedOptions<This> extends AcquireOptions {
  *       @locked((id: string) => `order:${id}`, { waitMs: 5_000 })
  *       async ship(id: string) { … }
  *     }
+ *
+ * What does not fit throws `LOCKD_INVALID_OPTION` where the method is decorated. The method has to be
+ * async, and rejects as `using` does.
  */
-export function locked<This extends object, Args extends unknown[], Result>(
-  resource: string | ((...args: Args) => string),
+export function locked<This extends object, Key extends unknown[]>(
+  resource: string | ((this: This, ...args: Key) => string),
   options: LockedOptions<This> = {},
-): (
-  method: Method<This, Args, Result>,
-  context: ClassMethodDecoratorContext<This>,
-) => (this: This, ...args: Args) => Promise<Result> {
+): Locked<This, Key> {
   const { locks, ...acquiring } = options;
-  return (method) => {
+  settleRequest(typeof resource === 'function' ? 'later' : checkResource(resource), acquiring);
+  return (method, context) => {
     callable('method', method);
-    return async function (this: This, ...args: Args): Promise<Result> {
-      const manager = typeof locks === 'function' ? locks(this) : (locks ?? managerOf(this));
-      const name = typeof resource === 'function' ? resource(...args) : resource;
+    return async function (...args) {
+      const manager = managerOf(this, locks, context.name);
+      // Of all arguments the resource takes those that it knows of: they begin with these.
+      const name =
+        typeof resource === 'function' ? resource.apply(this, args as unknown as Key) : resource;
       return manager.using(name, acquiring, () => method.apply(this, args));
     };
   };
 }
 
-const managerOf = (self: object): LockManager => (self as { locks: LockManager }).locks;
+function managerOf<This extends object>(
+  self: This,
+  locks: LockedOptions<This>['locks'],
+  method: string | symbol,
+): Pick<LockManager, 'using'> {
+  const own = (self as { readonly locks?: LockManager } | undefined)?.locks;
+  const found = typeof locks === 'function' ? locks(self) : (locks ?? own);
+  if (found === undefined || found === null) {
+    throw new LockdError(
+      'LOCKD_INVALID_OPTION',
+      `There is no lock manager for \`${String(method)}\`: \`locks\` is ${kindOf(found)}. Give its object a property \`locks\`, or \`locked\` the option \`locks\`.`,
+    );
+  }
+  return methods<Pick<LockManager, 'using'>>('locks', found, ['using']);
+}

@@ -1,29 +1,28 @@
 import { EventEmitter } from 'node:events';
 import { callable, duration } from '../checks.ts';
 import type { Clock } from '../clock.ts';
-import { LockdError, messageOf } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import { Delivery } from '../events.ts';
+import { refuseUnknown } from '../known.ts';
 import type { Logger } from '../log.ts';
-import type { LeaveOptions } from '../surface.ts';
-import type { Term } from '../term.ts';
-import { type Acquired, Acquiring, type Refused } from './acquiring.ts';
-import { All } from './all.ts';
+import { isForced, type LeaveOptions } from '../surface.ts';
 import { forceRelease } from './force.ts';
 import { Hold } from './hold.ts';
+import { acquireAll, type Holds } from './holds.ts';
+import { Keeper } from './keeper.ts';
 import type { ProcessLease } from './lease.ts';
 import {
   type AcquireOptions,
   checkResource,
   type HoldOptions,
-  type Request,
+  settleAtOnce,
   settleRequest,
 } from './options.ts';
-import { asOwner } from './owners.ts';
+import { asNobody, isRoutineOf } from './owners.ts';
 import * as refusals from './refusals.ts';
-import { type LockStats, Stats } from './stats.ts';
-import type { Holding, HoldNotice, LockStore } from './store.ts';
+import type { LockStats } from './stats.ts';
+import type { Holding, LockStore } from './store.ts';
 import type { Forced, ForceOptions, Inspection, LockEvents, Once } from './surface.ts';
-import { Waits } from './waits.ts';
 
 export interface LockManagerParts {
   readonly store: LockStore;
@@ -38,7 +37,7 @@ export interface LockManagerParts {
   readonly reportAfterMs: number;
 }
 
-const clearAwayEveryMs = 3_600_000;
+type Routine<Result> = (hold: Hold) => Promise<Result> | Result;
 
 /**
  * Locks for everything else a worker needs: exclusive ones, readers and writers, a number of places.
@@ -48,39 +47,23 @@ const clearAwayEveryMs = 3_600_000;
 export class LockManager implements AsyncDisposable {
   readonly #parts: LockManagerParts;
   readonly #emitter = new EventEmitter<LockEvents>();
-  readonly #delivery: Delivery<LockEvents>;
-  readonly #waits: Waits;
-  readonly #acquiring: Acquiring;
-  readonly #stats = new Stats();
-  readonly #holds = new Map<string, Hold>();
-  readonly #stopping = new AbortController();
-  #cancelClearing: () => void = () => {};
-  #stopped: Promise<void> | undefined;
+  readonly #keeper: Keeper;
 
   constructor(parts: LockManagerParts) {
     this.#parts = parts;
-    const { logger, lease } = parts;
-    this.#delivery = new Delivery<LockEvents>(this.#emitter, (event, error) =>
+    const { logger } = parts;
+    const delivery = new Delivery<LockEvents>(this.#emitter, (event, error) =>
       logger.error({ event, reason: messageOf(error) }, 'a listener failed'),
     );
-    this.#waits = new Waits({ ...parts, report: (error) => this.#warn(error) });
-    this.#acquiring = new Acquiring({
+    this.#keeper = new Keeper({
       ...parts,
-      waits: this.#waits,
-      term: () => lease.term,
-      nextTerm: (signal) => this.#nextTerm(signal),
-      isOver: (term) => lease.isOver(term),
-      contended: ({ resource, owner }, holders) =>
-        this.#delivery.send('resource.contended', { resource, owner, holders }),
-    });
-    lease.listen({
-      heard: (notice) => this.#hear(notice),
-      ended: (term, error) => this.#end(term, error),
-      warned: (error) => this.#delivery.send('warning', error),
+      tell: (event, ...args) => {
+        if (this.#emitter.listenerCount(event) > 0) asNobody(() => delivery.send(event, ...args));
+      },
     });
   }
 
-  /** Subscribes. What a listener throws is logged, and disturbs nobody. */
+  /** Subscribes. What a listener throws is logged, and disturbs nobody; it is no part of any routine. */
   on<Name extends keyof LockEvents>(
     event: Name,
     listener: (...args: LockEvents[Name]) => void,
@@ -89,6 +72,7 @@ export class LockManager implements AsyncDisposable {
     return this;
   }
 
+  /** Ends a subscription. */
   off<Name extends keyof LockEvents>(
     event: Name,
     listener: (...args: LockEvents[Name]) => void,
@@ -101,78 +85,76 @@ export class LockManager implements AsyncDisposable {
    * Takes the lease of this process; `acquire` does it too. Rejects with what retrying cannot heal (no
    * schema, no privilege, a transaction pooler, …); a database that is down is tried again and again.
    */
-  async start(): Promise<void> {
-    this.#stopping.signal.throwIfAborted();
-    await this.#parts.lease.start();
+  start(): Promise<void> {
+    return this.#keeper.start();
   }
 
   /**
    * Waits for `resource` and holds it. Rejects with `LOCKD_BUSY` when `waitMs` is over,
-   * `LOCKD_ALREADY_HELD` where the same owner holds it, `LOCKD_MODE_MISMATCH` where it is used with
-   * other permits, `LOCKD_DEADLOCK` where this wait closes a circle, `LOCKD_STOPPED` after `stop()`, or
-   * with the signal's own reason.
+   * `LOCKD_UNAVAILABLE` where the database did not answer until then, `LOCKD_ALREADY_HELD` where the same
+   * owner holds it, `LOCKD_MODE_MISMATCH` where it is used with other permits, `LOCKD_DEADLOCK` where
+   * this wait closes a circle, `LOCKD_STOPPED` after `stop()`, or with the signal's own reason.
    */
   async acquire(resource: string, options: AcquireOptions = {}): Promise<Hold> {
     const request = settleRequest(resource, options);
-    const outcome = await this.#request(request);
+    const outcome = await this.#keeper.request(request);
     if (outcome instanceof Hold) return outcome;
     throw refusals.busy(request, outcome.holders);
   }
 
   /** As `acquire`, without waiting: undefined where somebody else has it. */
-  async tryAcquire(
-    resource: string,
-    options: HoldOptions & Pick<AcquireOptions, 'signal'> = {},
-  ): Promise<Hold | undefined> {
-    const outcome = await this.#request(settleRequest(resource, { ...options, waitMs: 0 }));
+  async tryAcquire(resource: string, options: HoldOptions = {}): Promise<Hold | undefined> {
+    const outcome = await this.#keeper.request(settleAtOnce(resource, options));
     return outcome instanceof Hold ? outcome : undefined;
   }
 
   /**
    * Runs `routine` while it holds the resource, and gives it back. What the routine asks for within has
-   * the same owner. A routine that returns although its hold was lost meanwhile was not alone: then it
-   * rejects with that loss. Its own error comes first.
+   * the same owner; what it leaves behind when it has settled has not. A routine that returns although
+   * its hold was lost meanwhile was not alone: then it rejects with that loss. Its own error comes first.
    */
-  using<Result>(
-    resource: string,
-    routine: (hold: Hold) => Promise<Result> | Result,
-  ): Promise<Result>;
+  using<Result>(resource: string, routine: Routine<Result>): Promise<Result>;
   using<Result>(
     resource: string,
     options: AcquireOptions,
-    routine: (hold: Hold) => Promise<Result> | Result,
+    routine: Routine<Result>,
   ): Promise<Result>;
   async using<Result>(
     resource: string,
-    ...rest:
-      | [routine: (hold: Hold) => Promise<Result> | Result]
-      | [options: AcquireOptions, routine: (hold: Hold) => Promise<Result> | Result]
+    ...rest: [Routine<Result>] | [AcquireOptions, Routine<Result>]
   ): Promise<Result> {
     const [options, routine] = rest.length === 1 ? [{}, rest[0]] : rest;
     callable('routine', routine);
-    return this.#run(await this.acquire(resource, options), routine);
+    return this.#keeper.run(await this.acquire(resource, options), routine);
   }
 
-  /** Runs `routine` unless somebody runs it already, anywhere; never waits. */
+  /** Runs `routine`, as `using` does, unless somebody has the resource: then it says so. Never waits. */
+  once<Result>(resource: string, routine: Routine<Result>): Promise<Once<Result>>;
+  once<Result>(
+    resource: string,
+    options: HoldOptions,
+    routine: Routine<Result>,
+  ): Promise<Once<Result>>;
   async once<Result>(
     resource: string,
-    routine: (hold: Hold) => Promise<Result> | Result,
-    options: HoldOptions = {},
+    ...rest: [Routine<Result>] | [HoldOptions, Routine<Result>]
   ): Promise<Once<Result>> {
+    const [options, routine] = rest.length === 1 ? [{}, rest[0]] : rest;
     callable('routine', routine);
-    const outcome = await this.#request(settleRequest(resource, { ...options, waitMs: 0 }));
+    const outcome = await this.#keeper.request(settleAtOnce(resource, options));
     if (!(outcome instanceof Hold)) {
       return { status: 'already-running', holder: outcome.holders[0] };
     }
-    return { status: 'ran', value: await this.#run(outcome, routine) };
+    return { status: 'ran', value: await this.#keeper.run(outcome, routine) };
   }
 
   /**
-   * All of them or none, in one order for everybody, so that two of these never wait for each other.
-   * `waitMs` is for all together.
+   * All of them or none, for one owner, and in one order for everybody, so that two of these never wait
+   * for each other. `waitMs` is for all together. Rejects as `acquire` does, and with `LOCKD_HOLD_LOST`
+   * or `LOCKD_HOLD_EXPIRED` where one was lost while another was waited for.
    */
-  acquireAll(resources: readonly string[], options: AcquireOptions = {}): Promise<All> {
-    return All.acquire(resources, options, this.#parts.clock, (resource, each) =>
+  acquireAll(resources: readonly string[], options: AcquireOptions = {}): Promise<Holds> {
+    return acquireAll(resources, options, this.#parts.clock, (resource, each) =>
       this.acquire(resource, each),
     );
   }
@@ -187,6 +169,7 @@ export class LockManager implements AsyncDisposable {
     return (await this.inspect(resource)).holders[0];
   }
 
+  /** Who holds it, and who waits for it. */
   async inspect(resource: string): Promise<Inspection> {
     const { holdings, waitings } = await this.#parts.store.queues([checkResource(resource)]);
     return { resource, holders: holdings, waiters: waitings };
@@ -196,6 +179,7 @@ export class LockManager implements AsyncDisposable {
   async list(
     options: { readonly stalerThanMs?: number | undefined } = {},
   ): Promise<readonly Holding[]> {
+    refuseUnknown(options, { stalerThanMs: true });
     const { stalerThanMs } = options;
     if (stalerThanMs !== undefined) duration('stalerThanMs', stalerThanMs, 0);
     const { holdings } = await this.#parts.store.queues();
@@ -210,149 +194,28 @@ export class LockManager implements AsyncDisposable {
    * unless it is fenced.
    */
   forceRelease(resource: string, options: ForceOptions): Promise<Forced> {
-    return forceRelease(this.#parts, checkResource(resource), options);
+    return forceRelease(this.#parts, resource, options);
   }
 
   /** Of this manager, since it was made. */
   stats(): LockStats {
-    return this.#stats.read();
+    return this.#keeper.stats.read();
   }
 
   /**
-   * New acquires reject, waits end, routines that run get their signal, and their holds are given back
-   * when they are done; then the lease. Forced, it gives up after the drain's time. Calling it again
-   * joins the first call.
+   * New acquires and waits reject with `LOCKD_STOPPED`, routines that run get their signal
+   * (`LOCKD_HOLD_ASKED`), and everything is kept until they are done: settles when the last hold is
+   * released, and the lease with it. A hold that nobody releases holds it up; forced, it gives up after
+   * `drainTimeoutMs`. Called by a routine of this manager it settles for that caller at once: the rest
+   * waits for it. Calling it again joins the first call. There is no way back: make another manager.
    */
   stop(options: LeaveOptions = {}): Promise<void> {
-    this.#stopping.abort(this.#stoppedError());
-    this.#cancelClearing();
-    const left = this.#parts.lease.stop(options);
-    this.#stopped ??= this.#stop(left);
-    return this.#stopped;
+    isForced(options); // before anything ends
+    const stopped = asNobody(() => this.#keeper.stop(options));
+    return isRoutineOf(this.#keeper) ? Promise.resolve() : stopped;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
-  }
-
-  async #stop(left: Promise<void>): Promise<void> {
-    await left;
-    this.#waits.move();
-    await this.#acquiring.settled();
-    await this.#parts.store.close();
-  }
-
-  async #request(request: Request): Promise<Hold | Refused> {
-    this.#stopping.signal.throwIfAborted();
-    const { clock } = this.#parts;
-    const { resource, mode, owner } = request;
-    const begun = clock.mono();
-    this.#stats.begin(resource, mode);
-    const end = (what: 'acquired' | 'timed out' | 'failed'): void =>
-      this.#stats.end(what, resource, mode, owner, clock.mono() - begun);
-    try {
-      const outcome = await this.#acquiring.acquire(request);
-      end(outcome.is === 'acquired' ? 'acquired' : 'timed out');
-      return outcome.is === 'acquired' ? this.#hold(request, outcome) : outcome;
-    } catch (error) {
-      end(refusals.isOverdue(error) || request.signal?.aborted ? 'timed out' : 'failed');
-      throw this.#stopping.signal.aborted ? this.#stopping.signal.reason : error;
-    }
-  }
-
-  #hold(request: Request, { wanted, term, token, slot }: Acquired): Hold {
-    const { clock, store, lease } = this.#parts;
-    const { resource, mode, owner, details, ttlMs, keepAlive } = request;
-    const begun = clock.mono();
-    const isOver = lease.keep(term);
-    const hold = new Hold(
-      { resource, mode, owner, token, slot, since: new Date() },
-      {
-        clock,
-        term,
-        ttlMs,
-        keepAlive,
-        giveBack: () => this.#acquiring.giveBack(wanted, term),
-        describe: (lastsMs) =>
-          store.describe(resource, wanted.request, { ...details, ttlMs: lastsMs }),
-        lost: (lost, error) => {
-          this.#stats.end('lost', resource, mode, owner, clock.mono() - begun);
-          this.#delivery.send('resource.lost', lost, error);
-        },
-        over: (over) => {
-          this.#holds.delete(wanted.request);
-          isOver();
-          this.#stats.end('released', resource, mode, owner, clock.mono() - begun);
-          if (over.end === undefined) this.#delivery.send('resource.unlocked', over);
-        },
-      },
-    );
-    this.#holds.set(wanted.request, hold);
-    this.#delivery.send('resource.locked', hold);
-    return hold;
-  }
-
-  async #run<Result>(hold: Hold, routine: (hold: Hold) => Promise<Result> | Result) {
-    try {
-      const result = await asOwner(hold.owner, () => routine(hold));
-      if (hold.end !== undefined) throw hold.end;
-      return result;
-    } finally {
-      await hold.release();
-    }
-  }
-
-  #hear(notice: HoldNotice): void {
-    if (notice.is === 'granted') {
-      this.#waits.granted(notice.request, notice);
-      return;
-    }
-    const hold = this.#holds.get(notice.request);
-    const { by, reason } = notice;
-    if (hold === undefined) return;
-    hold.lose(
-      new LockdError(
-        notice.is === 'asked' ? 'LOCKD_HOLD_ASKED' : 'LOCKD_HOLD_LOST',
-        `The hold of ${JSON.stringify(hold.resource)} was ${notice.is === 'asked' ? 'asked back' : 'taken away'} by ${by}: ${reason}.`,
-      ),
-    );
-    if (notice.is === 'taken') hold.finish();
-  }
-
-  /** The lease that these holds hung on has ended: their holders are told before anybody else can know. */
-  #end(term: Term, error: LockdError): void {
-    for (const hold of this.#holds.values()) if (hold.hangsOn(term)) hold.lose(error);
-    this.#waits.move();
-  }
-
-  async #nextTerm(signal: AbortSignal): Promise<Term> {
-    const { lease } = this.#parts;
-    const either = AbortSignal.any([signal, this.#stopping.signal]);
-    await lease.start();
-    const term = await lease.next(either);
-    this.#keepClear();
-    return term;
-  }
-
-  /** Housekeeping, once in an hour, and never in anybody's way. */
-  #keepClear(): void {
-    const { clock, store, logger } = this.#parts;
-    this.#cancelClearing();
-    const clear = (): void => {
-      this.#cancelClearing = clock.setTimer(clock.mono() + clearAwayEveryMs, clear);
-      store
-        .clearAway()
-        .catch((error) => logger.debug({ reason: messageOf(error) }, 'could not clear away'));
-    };
-    this.#cancelClearing = clock.setTimer(clock.mono() + 1_000, clear);
-  }
-
-  #warn(error: LockdError): void {
-    this.#parts.logger.warn({ code: error.code, reason: error.message }, 'waits for long');
-    this.#delivery.send('warning', error);
-  }
-
-  #stoppedError(): LockdError {
-    return new LockdError('LOCKD_STOPPED', 'The lock manager was stopped.');
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { checkMetadata, duration, expect, isText, methods } from '../checks.ts';
+import { checkMetadata, duration, expect, flag, isText, methods } from '../checks.ts';
 import { type Names, refuseUnknown } from '../known.ts';
 import { ownerHere } from './owners.ts';
 import type { Details, Mode, Wanted } from './store.ts';
@@ -7,31 +7,38 @@ import type { Details, Mode, Wanted } from './store.ts';
 /** How a hold is asked for. All have defaults. */
 export interface HoldOptions {
   /**
-   * `'exclusive'`: nobody else. `'shared'`: many readers, no writer. `{ permits: n }`: n places; while
-   * they are used, everybody has to name the same n. Default: `'exclusive'`.
+   * `'exclusive'`: nobody else. `'shared'`: many readers, no writer. `{ permits: n }`: n places, 1 to
+   * 10 000; while they are used, everybody has to name the same n.
+   * @default `'exclusive'`
    */
   readonly mode?: Mode | undefined;
   /**
    * Who asks, for people and for finding deadlocks: 1 to 200 characters. An owner cannot hold the same
-   * resource twice, in any process. Default: within `using`, `once` and `locked` the owner of the hold
-   * around it, else a new one for each call.
+   * resource twice, in any process.
+   * @default within `using`, `once` and `locked` the owner of the hold around it, else a new one
    */
   readonly owner?: string | undefined;
-  /** The longest time it may be held: then `signal` aborts and it is given back. Default: no limit. */
+  /**
+   * The longest time it may be held, 1 ms to a day: then `signal` aborts and it is given back.
+   * @default no limit
+   */
   readonly ttlMs?: number | undefined;
-  /** Extend it by `ttlMs` again and again while it is held. Default: false. */
+  /** Extend it by `ttlMs` again and again while it is held. @default false */
   readonly keepAlive?: boolean | undefined;
-  /** Why, for people: at most 500 characters. */
+  /** Why, for people: 1 to 500 characters. @default none */
   readonly reason?: string | undefined;
-  /** Anything else people should see: at most 4 096 bytes as JSON. */
+  /** Anything else people should see: at most 4 096 bytes as JSON. @default none */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * Gives up asking for it: that rejects with the signal's own `reason`. Of no effect on a hold.
+   * @default none
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface AcquireOptions extends HoldOptions {
-  /** How long to wait for it; 0 fails at once. Default: as long as it takes. */
+  /** How long to wait for it, up to a day; 0 fails at once. @default as long as it takes */
   readonly waitMs?: number | undefined;
-  /** Ends the wait: it rejects with the signal's own `reason`. Of no effect on a hold. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 const holdOptions: Names<HoldOptions> = {
@@ -41,15 +48,16 @@ const holdOptions: Names<HoldOptions> = {
   keepAlive: true,
   reason: true,
   metadata: true,
+  signal: true,
 };
 
-const acquireOptions: Names<AcquireOptions> = { ...holdOptions, waitMs: true, signal: true };
+const acquireOptions: Names<AcquireOptions> = { ...holdOptions, waitMs: true };
 
 /** The bounds, and why: a row with all of it stays inside one page, beside its next version. */
 const bounds = {
   resource: 200,
   owner: 200,
-  reason: 500,
+  line: 500,
   metadataBytes: 4_096,
   permits: 10_000,
 } as const;
@@ -67,11 +75,20 @@ export interface Request {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Of the routine that asks, or else one that nobody else has. */
+export const ownerNow = (): string => ownerHere() ?? `#${randomUUID()}`;
+
+/** A request that is not waited for. */
+export function settleAtOnce(resource: string, options: HoldOptions): Request {
+  refuseUnknown(options, holdOptions);
+  return settleRequest(resource, { ...options, waitMs: 0 });
+}
+
 export function settleRequest(resource: string, options: AcquireOptions): Request {
   refuseUnknown(options, acquireOptions);
   const { mode = 'exclusive', owner, reason, metadata, ttlMs, waitMs, signal } = options;
   const keepAlive = options.keepAlive ?? false;
-  expect(typeof keepAlive === 'boolean', '`keepAlive` to be true or false', keepAlive);
+  flag('keepAlive', keepAlive);
   expect(
     !keepAlive || ttlMs !== undefined,
     '`keepAlive` to come with a `ttlMs`',
@@ -83,8 +100,12 @@ export function settleRequest(resource: string, options: AcquireOptions): Reques
   return {
     resource: checkResource(resource),
     mode: checkMode(mode),
-    owner: owner === undefined ? (ownerHere() ?? `#${randomUUID()}`) : checkOwner(owner),
-    details: { reason: checkReason(reason), metadata: checkSize(metadata), ttlMs },
+    owner: owner === undefined ? ownerNow() : checkText('owner', owner, bounds.owner),
+    details: {
+      reason: reason === undefined ? reason : checkLine('reason', reason),
+      metadata: metadata === undefined ? metadata : checkSize(metadata),
+      ttlMs,
+    },
     ttlMs,
     keepAlive,
     waitMs: waitMs ?? Number.POSITIVE_INFINITY,
@@ -104,13 +125,20 @@ export const wantedOf = ({ resource, mode, owner, details }: Request): Wanted =>
   details,
 });
 
-export function checkResource(resource: unknown): string {
+export const checkResource = (resource: unknown): string =>
+  checkText('resource', resource, bounds.resource);
+
+/** Why, or by whom: a line for people. */
+export const checkLine = (option: string, line: unknown): string =>
+  checkText(option, line, bounds.line);
+
+function checkText(option: string, text: unknown, longest: number): string {
   expect(
-    typeof resource === 'string' && isText(resource, bounds.resource),
-    `\`resource\` to be 1 to ${bounds.resource} well-formed characters without control characters`,
-    resource,
+    typeof text === 'string' && isText(text, longest),
+    `\`${option}\` to be 1 to ${longest} well-formed characters without control characters`,
+    text,
   );
-  return resource as string;
+  return text as string;
 }
 
 function checkMode(mode: Mode): Mode {
@@ -127,35 +155,17 @@ function checkMode(mode: Mode): Mode {
   return { permits: permits as number };
 }
 
-function checkOwner(owner: unknown): string {
-  expect(
-    typeof owner === 'string' && isText(owner, bounds.owner),
-    `\`owner\` to be 1 to ${bounds.owner} well-formed characters without control characters`,
-    owner,
-  );
-  return owner as string;
-}
-
-export function checkReason(reason: unknown): string | undefined {
-  if (reason === undefined) return undefined;
-  expect(
-    typeof reason === 'string' && isText(reason, bounds.reason),
-    `\`reason\` to be 1 to ${bounds.reason} well-formed characters without control characters`,
-    reason,
-  );
-  return reason as string;
-}
-
-function checkSize(metadata: Details['metadata']): Details['metadata'] {
-  if (metadata === undefined) return undefined;
-  const bytes = Buffer.byteLength(JSON.stringify(checkMetadata(metadata)));
+/** A copy: what is changed later is not what was asked for, and may be larger. */
+function checkSize(metadata: Record<string, unknown>): Record<string, unknown> {
+  const json = JSON.stringify(checkMetadata(metadata));
+  const bytes = Buffer.byteLength(json);
   expect(
     bytes <= bounds.metadataBytes,
     `\`metadata\` to be at most ${bounds.metadataBytes} bytes as JSON`,
     bytes,
     'Keep what is larger elsewhere, and its key here.',
   );
-  return metadata;
+  return JSON.parse(json);
 }
 
 /** In words: `exclusive`, `shared`, `3 permits`. */

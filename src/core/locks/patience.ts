@@ -1,32 +1,30 @@
 import type { Clock } from '../clock.ts';
 import { type Deferred, deferred } from '../deferred.ts';
+import { onAbort } from './aborts.ts';
 
-/** How long somebody waits: until a time, until a signal aborts. */
+/** The reason of a patience whose time ran out. */
+export const overdue: unique symbol = Symbol('overdue');
+
+/** How long somebody waits: until a time, until a signal aborts, until somebody ends it. */
 export class Patience {
   readonly #ended: Deferred<never> = deferred();
-  readonly #over = new AbortController();
-  readonly #signal: AbortSignal | undefined;
-  readonly #abort = (): void => this.#end(this.#signal?.reason);
-  #cancelTimer: () => void = () => {};
+  #over: AbortController | undefined;
+  #end: { readonly reason: unknown } | undefined;
+  readonly #forget: (() => void)[] = [];
 
-  /** `waitMs` may be Infinity. `overdue` makes the reason where the time ran out. */
-  constructor(
-    clock: Clock,
-    waitMs: number,
-    signal: AbortSignal | undefined,
-    overdue: () => unknown,
-  ) {
+  /** `waitMs` may be Infinity. */
+  constructor(clock: Clock, waitMs: number, signal: AbortSignal | undefined) {
     this.#ended.promise.catch(() => {}); // heard where something is waited for
-    this.#signal = signal;
     if (Number.isFinite(waitMs)) {
-      this.#cancelTimer = clock.setTimer(clock.mono() + waitMs, () => this.#end(overdue()));
+      this.#forget.push(clock.setTimer(clock.mono() + waitMs, () => this.end(overdue)));
     }
-    if (signal?.aborted) this.#abort();
-    else signal?.addEventListener('abort', this.#abort, { once: true });
+    if (signal !== undefined) this.#forget.push(onAbort(signal, () => this.end(signal.reason)));
   }
 
   /** Aborted when it is over, for those who hold on to something meanwhile. */
   get signal(): AbortSignal {
+    this.#over ??= new AbortController(); // few ever ask for it
+    if (this.#end !== undefined) this.#over.abort(this.#end.reason);
     return this.#over.signal;
   }
 
@@ -35,14 +33,20 @@ export class Patience {
     return Promise.race([promise, this.#ended.promise]);
   }
 
-  /** Nothing is waited for any more. */
-  done(): void {
-    this.#cancelTimer();
-    this.#signal?.removeEventListener('abort', this.#abort);
+  throwIfOver(): void {
+    if (this.#end !== undefined) throw this.#end.reason;
   }
 
-  #end(reason: unknown): void {
+  /** The first reason wins. */
+  end(reason: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = { reason };
     this.#ended.reject(reason);
-    this.#over.abort(reason);
+    this.#over?.abort(reason);
+  }
+
+  /** Nothing is waited for any more. */
+  done(): void {
+    for (const forget of this.#forget) forget();
   }
 }

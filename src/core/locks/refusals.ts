@@ -11,6 +11,16 @@ export const unavailable = (): LockdError =>
     { isRetryable: true },
   );
 
+/** Not so much as a place in line was had. */
+export const unanswered = ({ resource, waitMs }: Request, waitedMs: number): LockdError =>
+  waitMs === 0
+    ? unavailable()
+    : new LockdError(
+        'LOCKD_UNAVAILABLE',
+        `${JSON.stringify(resource)} could not be asked for within ${Math.round(waitedMs)} ms: the database does not answer, or this process has no lease yet. Wait longer with \`waitMs\`.`,
+        { isRetryable: true },
+      );
+
 export const overdue = (
   { resource }: Request,
   waitedMs: number,

@@ -8,7 +8,6 @@ export interface LockManagerOptions
   extends Pick<
     ControllerOptions,
     | 'label'
-    | 'metadata'
     | 'ttlMs'
     | 'heartbeatMs'
     | 'marginMs'
@@ -30,7 +29,6 @@ export interface LockManagerOptions
 
 export const lockManagerOptions: Names<LockManagerOptions> = {
   label: true,
-  metadata: true,
   ttlMs: true,
   heartbeatMs: true,
   marginMs: true,
@@ -51,9 +49,11 @@ export interface SettledLocks extends Settled {
 }
 
 /** The lease of a process is that of a controller, under a name that is used once. */
-export function settleLocks(options: LockManagerOptions): SettledLocks {
+export function settleLocks(
+  options: LockManagerOptions,
+  instance: string = randomUUID(),
+): SettledLocks {
   const { reportAfterMs = defaultReportAfterMs, ...controller } = options;
-  const instance = randomUUID();
   const settled = settleOptions({ ...controller, name: instance }, instance);
   return {
     ...settled,

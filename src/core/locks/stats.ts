@@ -18,17 +18,19 @@ export interface ResourceStats {
   readonly mode: string;
   readonly acquisitions: number;
   readonly releases: number;
-  /** Waits that were given up: overdue, or aborted. */
+  /** What was not had because it was held: refused at once, overdue, or given up by `signal`. */
   readonly timeouts: number;
-  /** Refusals, deadlocks, and calls that the server failed. */
+  /** Everything else that was not had: deadlocks, a wrong mode, an owner that has it, no answer. */
   readonly errors: number;
-  /** Holds that ended otherwise than by `release()`. */
+  /** Holds that have ended otherwise than by `release()`. With `releases` and `holders`: all acquisitions. */
   readonly losses: number;
   /** Held now, by this manager. */
   readonly holders: number;
   /** Waited for now, in this manager. */
   readonly waiters: number;
+  /** How long was waited for what was had. */
   readonly wait: Spread;
+  /** How long was held what is not held any more. */
   readonly hold: Spread;
 }
 
@@ -47,119 +49,142 @@ export type Outcome = 'acquired' | 'released' | 'timed out' | 'failed' | 'lost';
 
 /** What JSON can hold; counts are of this manager, since it was made. */
 export interface LockStats {
+  /** All that are held or waited for, and the last 1 000 of those that were. */
   readonly resources: readonly ResourceStats[];
   /** The last 100, oldest first. */
   readonly operations: readonly Operation[];
 }
 
-/** The most resources that are told apart; the ones used least lately are forgotten. */
-const resourcesKept = 1_000;
+/** How many resources that are not in use are told of; the ones used least lately are forgotten. */
+const idleKept = 1_000;
 const operationsKept = 100;
 
-/** Counts in bounded memory. */
+/** Counts, in memory that is bounded by what is in use. */
 export class Stats {
-  readonly #entries = new Map<string, Entry>();
-  readonly #operations: Operation[] = [];
+  readonly #used = new Map<string, Entry>();
+  /** The last one used is the last one of the map. */
+  readonly #idle = new Map<string, Entry>();
+  /** A ring: the oldest one is where the next one goes. */
+  readonly #operations: (Omit<Operation, 'at'> & { readonly at: Date })[] = [];
+  #next = 0;
 
   begin(resource: string, mode: Mode): void {
-    this.#entryOf(resource, mode).waiters += 1;
+    const inWords = modeInWords(mode);
+    const key = keyOf(resource, inWords);
+    const entry = this.#used.get(key) ?? this.#idle.get(key) ?? new Entry(resource, inWords);
+    this.#idle.delete(key);
+    this.#used.set(key, entry);
+    entry.waiters += 1;
   }
 
   end(what: Outcome, resource: string, mode: Mode, owner: string, tookMs: number): void {
-    const entry = this.#entryOf(resource, mode);
-    switch (what) {
-      case 'acquired':
-        entry.waiters -= 1;
-        entry.holders += 1;
-        entry.wait.add(tookMs);
-        break;
-      case 'timed out':
-        entry.waiters -= 1;
-        entry.timeouts += 1;
-        break;
-      case 'failed':
-        entry.waiters -= 1;
-        entry.errors += 1;
-        break;
-      case 'lost':
-        entry.losses += 1;
-        break;
-      case 'released':
-        entry.holders -= 1;
-        entry.hold.add(tookMs);
-        break;
-    }
-    const at = new Date().toISOString();
-    this.#operations.push({ at, what, resource, mode: modeInWords(mode), owner, tookMs });
-    if (this.#operations.length > operationsKept) this.#operations.shift();
+    const inWords = modeInWords(mode);
+    const key = keyOf(resource, inWords);
+    const entry = this.#used.get(key);
+    if (entry === undefined) return;
+    entry.count(what, tookMs);
+    if (entry.holders + entry.waiters === 0) this.#rest(key, entry);
+    this.#operations[this.#next] = { at: new Date(), what, resource, mode: inWords, owner, tookMs };
+    this.#next = (this.#next + 1) % operationsKept;
   }
 
   read(): LockStats {
-    const resources = [...this.#entries.values()].map((entry) => ({
-      resource: entry.resource,
-      mode: entry.mode,
-      acquisitions: entry.wait.count,
-      releases: entry.hold.count,
-      timeouts: entry.timeouts,
-      errors: entry.errors,
-      losses: entry.losses,
-      holders: entry.holders,
-      waiters: entry.waiters,
-      wait: entry.wait.read(),
-      hold: entry.hold.read(),
-    }));
-    return { resources, operations: [...this.#operations] };
+    const entries = [...this.#idle.values(), ...this.#used.values()];
+    const all = this.#operations;
+    const inOrder =
+      all.length < operationsKept ? all : [...all.slice(this.#next), ...all.slice(0, this.#next)];
+    return {
+      resources: entries.map((entry) => entry.read()),
+      operations: inOrder.map((one) => ({ ...one, at: one.at.toISOString() })),
+    };
   }
 
-  #entryOf(resource: string, mode: Mode): Entry {
-    const inWords = modeInWords(mode);
-    const key = `${inWords} ${resource}`;
-    const entry = this.#entries.get(key) ?? new Entry(resource, inWords);
-    // The last one used is the last one of the map.
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
-    if (this.#entries.size > resourcesKept) this.#forget();
-    return entry;
-  }
-
-  /** Of what is neither held nor waited for; what is in use has to be counted down. */
-  #forget(): void {
-    for (const [key, entry] of this.#entries) {
-      if (entry.holders > 0 || entry.waiters > 0) continue;
-      this.#entries.delete(key);
-      return;
-    }
+  #rest(key: string, entry: Entry): void {
+    this.#used.delete(key);
+    this.#idle.set(key, entry);
+    if (this.#idle.size <= idleKept) return;
+    const [oldest] = this.#idle.keys();
+    if (oldest !== undefined) this.#idle.delete(oldest);
   }
 }
 
+const keyOf = (resource: string, mode: string): string => `${mode} ${resource}`;
+
 class Entry {
-  readonly resource: string;
-  readonly mode: string;
-  readonly wait = new Durations();
-  readonly hold = new Durations();
+  readonly #resource: string;
+  readonly #mode: string;
+  readonly #wait = new Durations();
+  readonly #hold = new Durations();
   holders = 0;
   waiters = 0;
-  timeouts = 0;
-  errors = 0;
-  losses = 0;
+  #releases = 0;
+  #timeouts = 0;
+  #errors = 0;
+  #losses = 0;
 
   constructor(resource: string, mode: string) {
-    this.resource = resource;
-    this.mode = mode;
+    this.#resource = resource;
+    this.#mode = mode;
+  }
+
+  count(what: Outcome, tookMs: number): void {
+    switch (what) {
+      case 'acquired':
+        this.waiters -= 1;
+        this.holders += 1;
+        this.#wait.add(tookMs);
+        break;
+      case 'timed out':
+        this.waiters -= 1;
+        this.#timeouts += 1;
+        break;
+      case 'failed':
+        this.waiters -= 1;
+        this.#errors += 1;
+        break;
+      case 'lost':
+        this.holders -= 1;
+        this.#losses += 1;
+        this.#hold.add(tookMs);
+        break;
+      case 'released':
+        this.holders -= 1;
+        this.#releases += 1;
+        this.#hold.add(tookMs);
+        break;
+    }
+  }
+
+  read(): ResourceStats {
+    return {
+      resource: this.#resource,
+      mode: this.#mode,
+      acquisitions: this.#wait.count,
+      releases: this.#releases,
+      timeouts: this.#timeouts,
+      errors: this.#errors,
+      losses: this.#losses,
+      holders: this.holders,
+      waiters: this.waiters,
+      wait: this.#wait.read(),
+      hold: this.#hold.read(),
+    };
   }
 }
 
 const lastKept = 128;
 
 class Durations {
-  readonly #last: number[] = [];
+  /** Made with the first one: of ten thousand holds most have waited once, and not ended yet. */
+  #last: number[] | undefined;
   #sumMs = 0;
   #minMs = Number.POSITIVE_INFINITY;
   #maxMs = 0;
   count = 0;
 
   add(ms: number): void {
-    this.#last[this.count % lastKept] = ms;
+    if (this.#last === undefined) this.#last = [ms];
+    else this.#last[this.count % lastKept] = ms;
     this.count += 1;
     this.#sumMs += ms;
     this.#minMs = Math.min(this.#minMs, ms);
@@ -169,7 +194,7 @@ class Durations {
   read(): Spread {
     const { count } = this;
     if (count === 0) return { count, minMs: 0, meanMs: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
-    const sorted = [...this.#last].sort((one, other) => one - other);
+    const sorted = [...(this.#last ?? [])].sort((one, other) => one - other);
     const at = (share: number): number => sorted[Math.ceil(sorted.length * share) - 1] ?? 0;
     return {
       count,

@@ -108,6 +108,11 @@ export interface LockStore {
   expire(silent: Beat): Promise<boolean>;
   /** Who holds and who waits: of these resources, or of all. */
   queues(resources?: readonly string[]): Promise<Queues>;
+  /**
+   * Where looking at everything is dear: of these resources, and of all that somebody waits for. That is
+   * what a circle of waits consists of.
+   */
+  readonly lines?: ((resources: readonly string[]) => Promise<Queues>) | undefined;
   /** Asks the holders of a resource to let go, and answers whom it has asked. */
   askBack(resource: string, by: string, reason: string): Promise<readonly string[]>;
   /** Takes holds away, whatever their processes do. Answers how many. */
@@ -117,7 +122,7 @@ export interface LockStore {
     by: string,
     reason: string,
   ): Promise<number>;
-  /** Housekeeping: rows that nobody has used for long. */
-  clearAway(): Promise<void>;
+  /** Housekeeping, where there is any: rows that nobody has used for long. */
+  readonly clearAway?: (() => Promise<void>) | undefined;
   close(): Promise<void>;
 }

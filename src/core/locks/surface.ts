@@ -4,11 +4,11 @@ import type { Holding, Waiting } from './store.ts';
 
 /** Typed events of a manager; what heals by itself is a warning, and is never thrown. */
 export interface LockEvents {
-  /** A hold was granted. */
+  /** A hold was granted: exactly once for each. */
   'resource.locked': [hold: Hold];
-  /** A hold was given back. */
+  /** A hold was given back by `release()`. Each hold ends with exactly one of this and `resource.lost`. */
   'resource.unlocked': [hold: Hold];
-  /** Somebody of this manager waits for what others have. */
+  /** Somebody of this manager waits for what others have: once for each wait. */
   'resource.contended': [
     contention: {
       readonly resource: string;
@@ -39,7 +39,7 @@ export interface ForceOptions {
   readonly by: string;
   /** Why, for people: 1 to 500 characters. */
   readonly reason: string;
-  /** How long the holders have to let go after they were asked. Default: 5 000 ms. */
+  /** How long the holders have to let go after they were asked, 0 to a day. @default 5 000 ms */
   readonly graceMs?: number | undefined;
 }
 

@@ -3,7 +3,8 @@ import { type Deferred, deferred } from '../deferred.ts';
 import { LockdError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { chainOf, circlesOf, inWords, type Link } from './chains.ts';
-import type { Beat, Grant, LockStore, Queues, Wanted } from './store.ts';
+import { Silence } from './silence.ts';
+import type { Grant, Holding, LockStore, Queues, Wanted } from './store.ts';
 
 /** Somebody of this process stands in line. */
 export interface Wait {
@@ -11,6 +12,9 @@ export interface Wait {
   /** Rejects with why it is over, or with `moved` where one has to stand in line anew. */
   readonly grant: Deferred<Grant>;
   readonly since: number;
+  /** As they were last seen; none before it stands in line. */
+  holders: readonly Holding[];
+  isQueued: boolean;
   isReported: boolean;
 }
 
@@ -37,17 +41,14 @@ export interface WaitsOptions {
 export class Waits {
   readonly #options: WaitsOptions;
   readonly #waits = new Map<string, Wait>();
-  /** By process and session: a beat that was seen through one server proves nothing on another. */
-  readonly #sightings = new Map<string, Beat & { readonly at: number }>();
-  #isDoubtful = false;
+  readonly #silence: Silence;
+  #isLooking = false;
+  #isClosed = false;
   #cancelLook: (() => void) | undefined;
 
   constructor(options: WaitsOptions) {
     this.#options = options;
-  }
-
-  get size(): number {
-    return this.#waits.size;
+    this.#silence = new Silence(options);
   }
 
   /** Before the server is asked: its grant may be told before its answer is read. */
@@ -55,26 +56,36 @@ export class Waits {
     const { clock } = this.#options;
     const grant = deferred<Grant>();
     grant.promise.catch(() => {}); // heard where it is waited for
-    const wait: Wait = { wanted, grant, since: clock.mono(), isReported: false };
+    const since = clock.mono();
+    const wait: Wait = { wanted, grant, since, holders: [], isQueued: false, isReported: false };
     this.#waits.set(wanted.request, wait);
     this.#lookIn(firstLookMs);
     return wait;
   }
 
-  end(wait: Wait): void {
-    this.#waits.delete(wait.wanted.request);
-    if (this.#waits.size === 0 && !this.#isDoubtful) this.#rest();
+  queued(wait: Wait, holders: readonly Holding[]): void {
+    wait.isQueued = true;
+    wait.holders = holders;
   }
 
-  granted(request: string, grant: Grant): boolean {
-    const wait = this.#waits.get(request);
-    wait?.grant.resolve(grant);
-    return wait !== undefined;
+  end(wait: Wait): void {
+    this.#waits.delete(wait.wanted.request);
+    if (!this.#hasToLook()) this.#rest();
+  }
+
+  /** Not had, and not waited for any more: whoever has it is looked after until it has shown to live. */
+  refused(resource: string): void {
+    this.#silence.refused(resource);
+    this.#lookIn(firstLookMs);
+  }
+
+  granted(request: string, grant: Grant): void {
+    this.#waits.get(request)?.grant.resolve(grant);
   }
 
   /** The server does not know what is held: it is looked after until it does. */
   doubt(): void {
-    this.#isDoubtful = true;
+    this.#silence.doubt();
     this.#lookIn(firstLookMs);
   }
 
@@ -82,9 +93,18 @@ export class Waits {
   move(): void {
     for (const { grant } of this.#waits.values()) grant.reject(moved);
     this.#waits.clear();
-    this.#sightings.clear();
-    this.#isDoubtful = false;
+    this.#silence.forget();
     this.#rest();
+  }
+
+  /** Looks after nothing any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.move();
+  }
+
+  #hasToLook(): boolean {
+    return !this.#isClosed && (this.#waits.size > 0 || this.#silence.isWatched);
   }
 
   #rest(): void {
@@ -93,59 +113,47 @@ export class Waits {
   }
 
   #lookIn(ms: number): void {
+    if (this.#isLooking || !this.#hasToLook()) return;
     const { clock } = this.#options;
     this.#cancelLook ??= clock.setTimer(clock.mono() + ms, () => void this.#look());
   }
 
   async #look(): Promise<void> {
-    const { store, logger } = this.#options;
+    const { logger } = this.#options;
+    this.#cancelLook = undefined;
+    this.#isLooking = true;
+    let restMs = lookEveryMs;
     try {
+      const asked = [...this.#waits.values()].filter(({ isQueued }) => isQueued);
       const resources = [...this.#waits.values()].map(({ wanted }) => wanted.resource);
-      await this.#bury(await store.beats([...new Set(resources)]));
-      if (this.#waits.size > 0) this.#reconcile(await store.queues());
+      await this.#silence.look(resources);
+      if (asked.length > 0) this.#reconcile(asked, await this.#lines(resources));
+      restMs = Math.min(restMs, this.#silence.dueMs());
     } catch (error) {
       // Whoever waits hears of it by the lease of the process, if it lasts.
       logger.debug({ reason: messageOf(error) }, 'could not look at the lines');
     }
-    this.#cancelLook = undefined;
-    if (this.#waits.size > 0 || this.#isDoubtful) this.#lookIn(this.#nextLookMs());
+    this.#isLooking = false;
+    this.#lookIn(restMs);
   }
 
-  /** Sooner where the TTL of a silent process runs out before. */
-  #nextLookMs(): number {
-    const now = this.#options.clock.mono();
-    const dues = [...this.#sightings.values()].map(({ at, ttlMs }) => at + ttlMs - now);
-    return Math.min(lookEveryMs, ...dues.map((dueMs) => Math.max(dueMs, 1)));
-  }
-
-  /** Ends the leases that have been silent for their TTL, counted here and from when it was seen. */
-  async #bury(beats: readonly Beat[]): Promise<void> {
-    const { store, clock, logger } = this.#options;
-    const now = clock.mono();
-    const seen = new Map<string, Beat & { readonly at: number }>();
-    for (const beat of beats) {
-      const key = `${beat.session}/${beat.process}/${beat.token}/${beat.beat}`;
-      seen.set(key, this.#sightings.get(key) ?? { ...beat, at: now });
-    }
-    this.#sightings.clear();
-    for (const [key, sighting] of seen) this.#sightings.set(key, sighting);
-    this.#isDoubtful &&= beats.some(({ isDoubted }) => isDoubted);
-    for (const sighting of seen.values()) {
-      if (now - sighting.at < sighting.ttlMs) continue;
-      if (await store.expire(sighting)) {
-        const { process, token } = sighting;
-        logger.warn({ process, token }, 'ended the lease of a silent process');
-      }
-    }
+  #lines(resources: readonly string[]): Promise<Queues> {
+    const { store } = this.#options;
+    return store.lines?.([...new Set(resources)]) ?? store.queues();
   }
 
   /** News may have been left out; waits may stand in a circle, or for long. */
-  #reconcile(queues: Queues): void {
+  #reconcile(asked: readonly Wait[], queues: Queues): void {
     const standing = new Set(queues.waitings.map(({ request }) => request));
-    const held = new Map(queues.holdings.map((hold) => [hold.request, hold]));
-    for (const [request, { grant }] of this.#waits) {
-      const hold = held.get(request);
-      if (hold !== undefined) grant.resolve(hold);
+    const holders = new Map<string, Holding[]>(asked.map(({ wanted }) => [wanted.resource, []]));
+    for (const hold of queues.holdings) holders.get(hold.resource)?.push(hold);
+    for (const wait of asked) {
+      const { request, resource } = wait.wanted;
+      wait.holders = holders.get(resource) ?? [];
+      const hold = wait.holders.find((each) => each.request === request);
+      if (hold !== undefined) wait.grant.resolve(hold);
+      // Granted, and taken away again, without a word of it: one has to stand in line anew.
+      else if (!standing.has(request)) wait.grant.reject(moved);
     }
     for (const circle of circlesOf(queues)) this.#break(circle);
     this.#reportLong(queues, standing);

@@ -1,0 +1,222 @@
+import { LockdError, messageOf } from '../errors.ts';
+import type { LeaveOptions } from '../surface.ts';
+import type { Term } from '../term.ts';
+import { Acquiring, type Had, type Refused } from './acquiring.ts';
+import { Hold } from './hold.ts';
+import { Leaving } from './leaving.ts';
+import type { LockManagerParts } from './manager.ts';
+import type { Request } from './options.ts';
+import { asOwner } from './owners.ts';
+import * as refusals from './refusals.ts';
+import { type Outcome, Stats } from './stats.ts';
+import type { HoldNotice } from './store.ts';
+import type { LockEvents } from './surface.ts';
+import { Waits } from './waits.ts';
+
+export interface KeeperOptions extends LockManagerParts {
+  readonly tell: <Name extends keyof LockEvents>(event: Name, ...args: LockEvents[Name]) => void;
+}
+
+const clearAwayEveryMs = 3_600_000;
+
+/** Keeps the holds of a process from their grant to their end, and joins them to its lease. */
+export class Keeper {
+  readonly stats: Stats = new Stats();
+  readonly #options: KeeperOptions;
+  readonly #waits: Waits;
+  readonly #leaving: Leaving;
+  readonly #acquiring: Acquiring;
+  readonly #holds = new Map<string, Hold>();
+  #stopping: LockdError | undefined;
+  #stopped: Promise<void> | undefined;
+  #cancelClearing: () => void = () => {};
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    const { lease, tell } = options;
+    this.#waits = new Waits({ ...options, report: (error) => this.#report(error) });
+    this.#leaving = new Leaving({ ...options, isOver: (term) => lease.isOver(term) });
+    this.#acquiring = new Acquiring({
+      ...options,
+      waits: this.#waits,
+      leaving: this.#leaving,
+      term: () => lease.term,
+      nextTerm: (signal) => this.#nextTerm(signal),
+      contended: ({ resource, owner }, holders) =>
+        tell('resource.contended', { resource, owner, holders }),
+    });
+    lease.listen({
+      heard: (notice) => this.#hear(notice),
+      ended: (term, error) => this.#end(term, error),
+      lapsed: (term) => this.#lapse(term),
+      warned: (error) => tell('warning', error),
+    });
+  }
+
+  throwIfStopped(): void {
+    if (this.#stopping !== undefined) throw this.#stopping;
+  }
+
+  /** With the session that the first acquire needs: it is made already when the lease is had. */
+  async start(): Promise<void> {
+    this.throwIfStopped();
+    const { lease, store } = this.#options;
+    await lease.start();
+    if (lease.term !== undefined) await store.beats([]).catch(() => {}); // whoever needs it hears why
+  }
+
+  async request(request: Request): Promise<Hold | Refused> {
+    this.throwIfStopped();
+    const { clock } = this.#options;
+    const { resource, mode, owner, signal } = request;
+    const begun = clock.mono();
+    this.stats.begin(resource, mode);
+    const count = (what: Outcome): void =>
+      this.stats.end(what, resource, mode, owner, clock.mono() - begun);
+    try {
+      const outcome = await this.#acquiring.acquire(request, (...grant) => {
+        count('acquired');
+        return this.#hold(request, ...grant);
+      });
+      if (!(outcome instanceof Hold)) count('timed out');
+      return outcome;
+    } catch (error) {
+      const isGivenUp = signal?.aborted === true && error === signal.reason;
+      count(isGivenUp || refusals.isOverdue(error) ? 'timed out' : 'failed');
+      throw error;
+    }
+  }
+
+  /** The routine's own error comes first; then why it was not alone, if so. */
+  async run<Result>(
+    hold: Hold,
+    routine: (hold: Hold) => Promise<Result> | Result,
+  ): Promise<Result> {
+    let result: Result;
+    try {
+      result = await asOwner(hold.owner, this, () => routine(hold));
+    } catch (error) {
+      await hold.release();
+      throw error;
+    }
+    const loss = await hold.conclude();
+    if (loss !== undefined) throw loss;
+    return result;
+  }
+
+  stop(options: LeaveOptions): Promise<void> {
+    const { lease } = this.#options;
+    this.#stopping ??= new LockdError('LOCKD_STOPPED', 'The lock manager was stopped.');
+    this.#cancelClearing();
+    this.#acquiring.giveUp(this.#stopping);
+    const left = lease.stop(options);
+    this.#stopped ??= this.#stop(left);
+    return this.#stopped;
+  }
+
+  async #stop(left: Promise<void>): Promise<void> {
+    await left;
+    this.#waits.close();
+    // Of a forced stop: they go on, and nothing is left that kept others out.
+    const error = new LockdError('LOCKD_HOLD_LOST', 'The lock manager was stopped by force.');
+    for (const hold of this.#holds.values()) hold.lose(error);
+    await this.#leaving.settled();
+    await this.#options.store.close();
+  }
+
+  #hold(request: Request, ...[wanted, term, { token, slot }]: Parameters<Had>): Hold {
+    const { clock, store, lease, tell } = this.#options;
+    const { resource, mode, owner, details, ttlMs, keepAlive } = request;
+    const begun = clock.mono();
+    const count = (what: Outcome): void =>
+      this.stats.end(what, resource, mode, owner, clock.mono() - begun);
+    const finish = lease.keep(term);
+    const hold = new Hold(
+      { resource, mode, owner, token, slot, since: new Date() },
+      {
+        clock,
+        term,
+        ttlMs,
+        keepAlive,
+        giveBack: () => this.#leaving.giveBack(wanted, term),
+        describe: (lastsMs) =>
+          store.describe(resource, wanted.request, { ...details, ttlMs: lastsMs }),
+        lost: (lost, error) => {
+          count('lost');
+          tell('resource.lost', lost, error);
+        },
+        over: (over) => {
+          this.#holds.delete(wanted.request);
+          finish();
+          if (over.isLost) return;
+          count('released');
+          tell('resource.unlocked', over);
+        },
+      },
+    );
+    this.#holds.set(wanted.request, hold);
+    tell('resource.locked', hold);
+    return hold;
+  }
+
+  #hear(notice: HoldNotice): void {
+    if (notice.is === 'granted') {
+      this.#waits.granted(notice.request, notice);
+      return;
+    }
+    const hold = this.#holds.get(notice.request);
+    if (hold === undefined) return;
+    const { by, reason } = notice;
+    const what = `The hold of ${JSON.stringify(hold.resource)} was`;
+    if (notice.is === 'asked') {
+      hold.ask(new LockdError('LOCKD_HOLD_ASKED', `${what} asked back by ${by}: ${reason}.`));
+    } else {
+      hold.lose(new LockdError('LOCKD_HOLD_LOST', `${what} taken away by ${by}: ${reason}.`));
+      hold.finish();
+    }
+  }
+
+  /** Holders are told before anybody else can know. */
+  #end(term: Term, error: LockdError): void {
+    const isLost = this.#options.lease.isOver(term);
+    for (const hold of this.#holds.values()) {
+      if (!hold.hangsOn(term)) continue;
+      if (isLost) hold.lose(error);
+      else hold.ask(error);
+    }
+    this.#waits.move();
+  }
+
+  #lapse(term: Term): void {
+    for (const hold of this.#holds.values()) if (hold.hangsOn(term)) hold.finish();
+  }
+
+  async #nextTerm(signal: AbortSignal): Promise<Term> {
+    const { lease } = this.#options;
+    this.throwIfStopped();
+    await lease.start();
+    const term = await lease.next(signal);
+    this.#keepClear();
+    return term;
+  }
+
+  /** Housekeeping, once in an hour, and never in anybody's way. */
+  #keepClear(): void {
+    const { clock, store, logger } = this.#options;
+    this.#cancelClearing();
+    if (this.#stopping !== undefined || store.clearAway === undefined) return;
+    const clear = (): void => {
+      this.#cancelClearing = clock.setTimer(clock.mono() + clearAwayEveryMs, clear);
+      store
+        .clearAway?.()
+        .catch((error) => logger.debug({ reason: messageOf(error) }, 'could not clear away'));
+    };
+    this.#cancelClearing = clock.setTimer(clock.mono() + 1_000, clear);
+  }
+
+  #report(error: LockdError): void {
+    const { logger, tell } = this.#options;
+    logger.warn({ code: error.code, reason: error.message }, 'waits for long');
+    tell('warning', error);
+  }
+}
