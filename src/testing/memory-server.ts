@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { pause } from '../core/control.ts';
 import { type Deferred, deferred } from '../core/deferred.ts';
 import { LockdError } from '../core/errors.ts';
+import type { LockStore } from '../core/locks/store.ts';
 import type { Lease } from '../core/machine/lease.ts';
 import type {
   Candidate,
@@ -14,8 +15,10 @@ import type {
   SessionOptions,
   Store,
 } from '../core/store.ts';
-import { Seat } from './seat.ts';
+import { ProcessHolds } from './process-holds.ts';
+import { epochMs, Seat } from './seat.ts';
 import { connectionLost, Session, type SessionKind, unanswered } from './session.ts';
+import { WorkSession } from './work.ts';
 
 export interface MemoryServerOptions {
   /** What leases, waits and idle timers are counted on. @default the clock of this machine */
@@ -29,14 +32,17 @@ export interface Whose {
   readonly instance?: string | undefined;
   /** The one session with this process id. */
   readonly backend?: number | undefined;
-  /** A controller campaigns, leads and beats on its seat session; it listens on the other one. */
+  /**
+   * A controller campaigns, leads and beats on its seat session; it listens on its control session. A
+   * lock manager has both, and asks for holds on its work session.
+   */
   readonly kind?: SessionKind | undefined;
 }
 
 /**
- * What lockd needs of a PostgreSQL server, in the memory of this process, for any number of names
- * and controllers: the seat and its queue, the lease, compare-and-set, notices. It answers as a real
- * one does; the conformance cases pass on both. It has no fence (`assertFence` takes a real
+ * What lockd needs of a PostgreSQL server, in the memory of this process, for any number of names,
+ * controllers and lock managers: the seat and its queue, the lease, compare-and-set, holds, notices. It
+ * answers as a real one does; the conformance cases pass on both. It has no fence (`assertFence` takes a real
  * transaction), no history and no status.
  *
  * What a test does to it the controllers learn of a moment later: `await clock.advance(0)`. One that
@@ -47,11 +53,17 @@ export class MemoryServer implements Store {
   readonly #seats = new Map<string, Seat>();
   readonly #sessions = new Set<Session>();
   readonly #cuts = new Map<string, Deferred<void>>();
+  readonly #holds: ProcessHolds;
   #backends = 0;
   #isDown = false;
 
   constructor({ clock = systemClock }: MemoryServerOptions = {}) {
     this.clock = clock;
+    this.#holds = new ProcessHolds({
+      now: () => new Date(epochMs + clock.mono()),
+      seatOf: (name) => this.#seatOf(name),
+      tell: (name, notice) => this.#send(name, ({ held }) => held?.(notice)),
+    });
   }
 
   /** The lease of a name as it stands in its row: who leads or led last, under which token. */
@@ -83,6 +95,12 @@ export class MemoryServer implements Store {
   /** Ends every session; the rows stay, and whoever comes back is let in. */
   restart(): void {
     this.terminate({});
+  }
+
+  /** As `restart()`, and what was held is forgotten, as after a crash; leases are not. */
+  crash(): void {
+    this.restart();
+    this.#holds.forget();
   }
 
   /** Ends every session and refuses connections until `comeUp()`. */
@@ -164,6 +182,16 @@ export class MemoryServer implements Store {
     };
   }
 
+  /** What a lock manager asks for holds: through one session, made when it is first needed. */
+  openLocks(who: Candidate, timeoutMs: number): LockStore {
+    return new WorkSession({
+      process: this.#holds.processOf(who.name),
+      holds: this.#holds,
+      timeoutMs,
+      connect: (options) => this.#connect('work', who, options),
+    });
+  }
+
   async probe(): Promise<ServerHealth> {
     return this.#isDown ? 'unknown' : 'accepting';
   }
@@ -203,13 +231,18 @@ export class MemoryServer implements Store {
   }
 
   #tell(name: string, notice: Notice): void {
+    this.#send(name, (hooks) => hooks.notice?.(notice));
+  }
+
+  #send(name: string, hear: Parameters<Session['tell']>[0]): void {
     for (const session of this.#sessions) {
-      if (session.kind === 'control' && session.who.name === name) session.tell(notice);
+      if (session.kind === 'control' && session.who.name === name) session.tell(hear);
     }
   }
 
   #seatOf(name: string): Seat {
-    const seat = this.#seats.get(name) ?? new Seat(this.clock);
+    const moved = (before: bigint): void => this.#holds.moved(name, before);
+    const seat = this.#seats.get(name) ?? new Seat(this.clock, moved);
     this.#seats.set(name, seat);
     return seat;
   }

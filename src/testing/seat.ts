@@ -5,6 +5,9 @@ import type { AttemptAnswer, Bid, BidAnswer, Candidate } from '../core/store.ts'
 
 type Row = Omit<Lease, 'beatAgeMs' | 'server'> & { readonly beatAt: number | undefined };
 
+/** Called when another token has begun, or this one has ended; `before` is the last token until then. */
+export type Moved = (before: bigint) => void;
+
 interface Waiter {
   readonly session: object;
   readonly answer: (isGranted: boolean) => void;
@@ -26,17 +29,19 @@ const unled: Row = {
 const history: History = { timeline: '00000001', systemIdentifier: '1', lockClass: 16_384 };
 
 /** What this server's clock counts from: fixed, so that a test sees the same tokens each time. */
-const epochMs = Date.UTC(2026, 0, 1);
+export const epochMs: number = Date.UTC(2026, 0, 1);
 
 /** One name on the server: its lease row, and the seat that sessions queue for. */
 export class Seat {
   readonly #clock: Clock;
+  readonly #moved: Moved;
   #row: Row = unled;
   #holder: object | undefined;
   #queue: Waiter[] = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, moved: Moved) {
     this.#clock = clock;
+    this.#moved = moved;
   }
 
   get lease(): Lease {
@@ -79,6 +84,7 @@ export class Seat {
     const { ttlMs, heartbeatMs, instance, label } = who;
     const began = { token, beat: 0, beatAt, isEnded: false, recorded: history };
     this.#row = { ...began, ttlMs, heartbeatMs, instance, label };
+    this.#moved(row.token);
     return { outcome: 'taken', token };
   }
 
@@ -93,6 +99,7 @@ export class Seat {
   markEnded(token: bigint): boolean {
     if (this.#row.token !== token || this.#row.isEnded) return false;
     this.#row = { ...this.#row, isEnded: true };
+    this.#moved(token);
     return true;
   }
 

@@ -3,7 +3,7 @@ import { type Deferred, deferred } from '../core/deferred.ts';
 import { LockdError } from '../core/errors.ts';
 import type { Candidate, ControlHooks, SeatHooks } from '../core/store.ts';
 
-export type SessionKind = 'seat' | 'control';
+export type SessionKind = 'seat' | 'control' | 'work';
 
 export interface SessionParts {
   readonly backend: number;
@@ -62,10 +62,11 @@ export class Session {
     }
   }
 
-  tell(notice: Parameters<ControlHooks['notice']>[0]): void {
+  /** Something on its way to the client: heard when it arrives, if somebody is there still. */
+  tell(hear: (hooks: Partial<ControlHooks>) => void): void {
     const { arrival, hooks } = this.#parts;
     void arrival().then(() => {
-      if (this.#isHeard) hooks.notice?.(notice);
+      if (this.#isHeard) hear(hooks);
     });
   }
 

@@ -56,7 +56,7 @@ describe('in a project that has nothing else', () => {
 
   test('its own tests need no database', async () => {
     const { code, stdout } = await finished(process.execPath, ['out/testing.mjs'], project.path);
-    expect({ code, stdout }).toEqual({ code: 0, stdout: 'leads true' });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'leads true holds true cases true' });
   });
 
   test('npx finds the command line, which says the version of the package', async () => {
