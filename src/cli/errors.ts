@@ -1,14 +1,39 @@
-import { isLockdError, LockdError, messageOf } from '../core/errors.ts';
+import { isLockdError, LockdError, type LockdErrorCode, messageOf } from '../core/errors.ts';
 import { ExitCode } from './exit-codes.ts';
 
 /** A mistake on the command line or in the environment. */
 export const usageError = (message: string): LockdError =>
   new LockdError('LOCKD_INVALID_OPTION', message);
 
+/** Of the resource and not of the database: it was not had. */
+export const isAboutResource = (error: unknown): boolean =>
+  isLockdError(error) && aboutResource.includes(error.code);
+
+const aboutResource: readonly LockdErrorCode[] = [
+  'LOCKD_BUSY',
+  'LOCKD_DEADLOCK',
+  'LOCKD_ALREADY_HELD',
+  'LOCKD_MODE_MISMATCH',
+];
+
+export interface Asked {
+  readonly isAsking: boolean;
+  /** Where a resource is not free. */
+  readonly conflict?: number | undefined;
+}
+
 /** A verb that asks a question cannot tell where another one is refused. */
-export function exitCodeOf(error: unknown, { isAsking }: { isAsking: boolean }): number {
+export function exitCodeOf(
+  error: unknown,
+  { isAsking, conflict = ExitCode.nobody }: Asked,
+): number {
   if (!isLockdError(error)) return ExitCode.internal;
   switch (error.code) {
+    case 'LOCKD_BUSY':
+    case 'LOCKD_DEADLOCK':
+      return conflict;
+    case 'LOCKD_ALREADY_HELD':
+    case 'LOCKD_MODE_MISMATCH':
     case 'LOCKD_INVALID_OPTION':
       return ExitCode.usage;
     case 'LOCKD_GUARD':

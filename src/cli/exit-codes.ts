@@ -13,17 +13,19 @@ export const ExitCode = {
 
 export type ExitName = keyof typeof ExitCode;
 
-/** `run` answers with its command's own code, or 128 + n where signal n ended it. */
+/** `run` and `lock` answer with their command's own code, or 128 + n where signal n ended it. */
 export const exitMeanings: Readonly<Record<ExitName, string>> = {
   ok: 'done; status: NAME is led, or without NAME every name in use, and one at least',
-  nobody: 'nobody leads; resign: there was nobody to ask; migrate --check: something is missing',
-  unknown: 'status, resign: could not tell (no answer in time, no database, no schema)',
+  nobody:
+    'nobody leads, or holds anything; resign, unlock: there was nobody to ask; lock: not free in time; migrate --check: something is missing',
+  unknown:
+    'status, resign, locks, unlock: could not tell (no answer in time, no database, no schema)',
   usage: 'the command line, a variable or an option is wrong',
   unavailable: 'the database is unreachable, refused, or not fit for lockd',
   internal: 'a bug in lockd, or a machine in trouble',
-  lost: 'run: guard or supervisor was lost and the command was ended; start it again',
-  notExecutable: 'run: the command cannot be executed',
-  notFound: 'run: the command was not found',
+  lost: 'run, lock: guard, supervisor or hold was lost and the command was ended; start it again',
+  notExecutable: 'run, lock: the command cannot be executed',
+  notFound: 'run, lock: the command was not found',
 };
 
 /** What a signal's exit code is, as shells count. */
@@ -34,7 +36,7 @@ export const exitRows = (): (readonly [code: string, meaning: string])[] => [
   ...Object.entries(ExitCode).map(
     ([name, code]) => [String(code), exitMeanings[name as ExitName]] as const,
   ),
-  ['other', "run: the command's own; 128 + n: signal n ended it"],
+  ['other', "run, lock: the command's own; 128 + n: signal n ended it"],
 ];
 
 /** One line per code, for `--help`. */

@@ -5,21 +5,22 @@
 import { setImmediate } from 'node:timers/promises';
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../postgres/version.ts';
-import { usageError } from './errors.ts';
 import { ExitCode, exitTable } from './exit-codes.ts';
+import { addLockVerbs } from './lock-verbs.ts';
 import {
   addCommonOptions,
   asking,
+  commandOptions,
   commonOptions,
   duration,
   leading,
   option,
   playing,
-  runOptions,
 } from './options.ts';
 import { printable, redact } from './output.ts';
 import { fail, failAsJson, isJsonAsked, onUnwritten } from './report.ts';
 import { refuseUnknownVariables } from './variables.ts';
+import { afterDashes, examples, expectNoAddress, inOurVoice, nameFirst } from './words.ts';
 
 /** Once per process; `argv` as `process.argv`. Resolves with the exit code when nothing is left to do. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -86,9 +87,9 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
       answering(finish, async (command) => {
         const [name, words] = command.processedArgs as [string, string[]];
         expectNoAddress(name);
-        const started = afterDashes(words, argv);
+        const started = afterDashes(words, argv, 'run NAME');
         const { run } = await import('./run.ts');
-        return run(name, started, runOptions(command));
+        return run(name, started, commandOptions(command));
       }),
     );
 
@@ -124,6 +125,8 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
         return resign(expectNoAddress(command.processedArgs[0]), options);
       }),
     );
+
+  addLockVerbs(program, argv, (act) => answering(finish, act));
 
   verb('migrate', 'bring the schema to this version')
     .description('Brings the schema to this version: all or nothing, safe to run at any time.')
@@ -182,46 +185,6 @@ function answering(
     }
   };
 }
-
-/** An address has a password in it, and a name is shown and kept. */
-function expectNoAddress<Name extends string | undefined>(name: Name): Name {
-  if (name?.includes('://') !== true) return name;
-  throw usageError(
-    'That is an address; a name is expected; the address goes to --database-url or DATABASE_URL.',
-  );
-}
-
-/** Without the dashes an option of the command would be taken for one of ours. */
-function afterDashes(words: readonly string[], argv: readonly string[]): string[] {
-  const dashes = argv.indexOf('--');
-  const behind = argv.slice(dashes + 1);
-  const command = behind.slice(-words.length);
-  if (dashes === -1 || command.length < words.length) {
-    throw usageError('Expected -- between NAME and the command: lockd run NAME -- COMMAND');
-  }
-  if (words.length === behind.length) return command;
-  // `lockd run -- --odd-name -- command`
-  if (command[0] === '--') return command.slice(1);
-  throw usageError(nameMissing);
-}
-
-const nameMissing = 'NAME is missing: lockd run NAME -- COMMAND';
-
-/** `lockd run -- true`: it is not the command that is missing. */
-const nameFirst = (text: string, argv: readonly string[]): string =>
-  argv[2] === 'run' &&
-  /missing required argument/.test(text) &&
-  argv.at(-1) !== '--' &&
-  argv.includes('--')
-    ? `lockd: ${nameMissing}\n`
-    : text;
-
-/** Not with the value: an address glued to a misspelt flag has a password in it. */
-const inOurVoice = (text: string): string =>
-  text.replace(/^error: /, 'lockd: ').replace(/'(--?[^'=]+)=[^\n]*'/, "'$1'");
-
-const examples = (...lines: string[]): string =>
-  ['', 'Examples:', ...lines.map((line) => `  $ lockd ${line}`)].join('\n');
 
 const whichDatabase = `Which database: --database-url, LOCKD_DATABASE_URL, DATABASE_URL, PGHOST and its kin; where none
 of them is set, in a clone: a development database, whose data is kept.`;

@@ -16,8 +16,8 @@ export interface CommonOptions {
   readonly isJson: boolean;
 }
 
-/** `lockd run`. */
-export interface RunOptions extends CommonOptions {
+/** `lockd run` and `lockd lock`. */
+export interface CommandOptions extends CommonOptions {
   /** Migrate before the first attempt. */
   readonly isMigrating: boolean;
   readonly heartbeatMs: number | undefined;
@@ -28,10 +28,15 @@ export interface RunOptions extends CommonOptions {
 /** Which flags a verb's help shows. */
 export const asking: readonly string[] = ['database-url', 'schema', 'log-level', 'json'];
 export const leading: readonly string[] = [...asking, 'label', 'ttl', 'drain-timeout', 'takeover'];
+export const holding: readonly string[] = [...asking, 'label', 'lease'];
 export const playing: readonly string[] = ['database-url', 'ttl', 'takeover', 'json'];
 
 /** Every verb takes these, so that one set of flags and variables serves a whole deployment. */
-export function addCommonOptions(verb: Command, shown: readonly string[]): Command {
+export function addCommonOptions(
+  verb: Command,
+  shown: readonly string[],
+  { lease = '--ttl', logLevel = 'info' }: { lease?: string; logLevel?: LogLevel } = {},
+): Command {
   const common = [
     option(
       '--database-url <url>',
@@ -39,7 +44,10 @@ export function addCommonOptions(verb: Command, shown: readonly string[]): Comma
     ),
     option('--schema <name>', 'schema lockd was migrated into (default: lockd)'),
     option('--label <text>', 'who this is, for people (default: host:pid)'),
-    duration('--ttl', 'how long a silent leader is waited for (default: 10s)'),
+    duration(
+      lease,
+      `how long a silent ${lease === '--ttl' ? 'leader' : 'one'} is waited for (default: 10s)`,
+    ).env('LOCKD_TTL'),
     duration('--drain-timeout', 'when a drain is warned about (default: 25s)'),
     option(
       '--takeover <mode>',
@@ -47,7 +55,7 @@ export function addCommonOptions(verb: Command, shown: readonly string[]): Comma
     ).choices(['safe', 'fast']),
     option('--log-level <level>', 'what is logged to stderr')
       .choices(['silent', 'error', 'warn', 'info', 'debug', 'trace'])
-      .default('info'),
+      .default(logLevel),
     option('--json', 'answers and logs as JSON'),
   ];
   for (const one of common) verb.addOption(one.hideHelp(!shown.includes(one.name())));
@@ -61,12 +69,27 @@ export function option(flags: string, description: string): Option {
 }
 
 export function duration(flag: string, description: string): Option {
-  return option(`${flag} <duration>`, description).argParser((text) => {
-    const durationMs = parseDuration(text);
-    if (durationMs === undefined) {
-      throw new InvalidArgumentError('Expected a duration such as 10s, 1.5s, 250ms or 5m.');
-    }
-    return durationMs;
+  return option(`${flag} <duration>`, description).argParser(readDuration);
+}
+
+/** Of one call: a variable of a whole deployment says nothing about it. */
+export function ownDuration(flags: string, description: string): Option {
+  return new Option(`${flags} <duration>`, description).argParser(readDuration);
+}
+
+function readDuration(text: string): number {
+  const durationMs = text === '0' ? 0 : parseDuration(text);
+  if (durationMs === undefined) {
+    throw new InvalidArgumentError('Expected a duration such as 10s, 1.5s, 250ms or 5m.');
+  }
+  return durationMs;
+}
+
+export function ownNumber(flags: string, description: string, least: number, most: number): Option {
+  return new Option(flags, description).argParser((text) => {
+    const number = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
   });
 }
 
@@ -77,7 +100,7 @@ export function commonOptions(verb: Command): CommonOptions {
     databaseUrl: read['databaseUrl'],
     schema: read['schema'],
     label: read['label'],
-    ttlMs: read['ttl'],
+    ttlMs: read[hasLease(verb) ? 'lease' : 'ttl'],
     drainTimeoutMs: read['drainTimeout'],
     takeover: read['takeover'],
     logLevel: read['logLevel'],
@@ -85,7 +108,11 @@ export function commonOptions(verb: Command): CommonOptions {
   };
 }
 
-export function runOptions(verb: Command): RunOptions {
+/** `lockd lock` has its lease under another name: its `--ttl` is what flock(1) users look for. */
+const hasLease = (verb: Command): boolean =>
+  verb.options.some((one) => one.attributeName() === 'lease');
+
+export function commandOptions(verb: Command): CommandOptions {
   const read = verb.opts();
   return {
     ...commonOptions(verb),

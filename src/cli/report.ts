@@ -9,7 +9,7 @@ import { printable, printJson, redact, say, sayJson } from './output.ts';
 import { inFlags } from './variables.ts';
 
 /** These ask a question: where they fail, the answer is "could not tell". */
-const askingVerbs = new Set(['status', 'resign']);
+const askingVerbs = new Set(['status', 'resign', 'locks', 'unlock']);
 
 export function fail(error: unknown, command: Command): number {
   const message = redact(inFlags(messageOf(error), error, command));
@@ -22,17 +22,22 @@ export function fail(error: unknown, command: Command): number {
     say(`lockd: ${message}`);
     if (stack !== undefined) say(stack);
   }
-  return exitCodeOf(error, { isAsking: askingVerbs.has(command.name()) });
+  return exitCodeOf(error, {
+    isAsking: askingVerbs.has(command.name()),
+    conflict: command.opts()['conflictExitCode'],
+  });
 }
 
-/** The stdout of `run` belongs to its command. */
+/** Whose stdout belongs to a command. */
+const runningVerbs = new Set(['run', 'lock']);
+
 export function failAsJson(
   error: { code: string; message: string },
   verb: string | undefined,
 ): void {
   const message = printable(error.message.replace(/^lockd: /, '').trimEnd());
   const answer = { error: { ...error, message } };
-  if (verb === 'run') sayJson(answer);
+  if (verb !== undefined && runningVerbs.has(verb)) sayJson(answer);
   else printJson(answer);
 }
 
@@ -53,6 +58,6 @@ export function onUnwritten(
   return ({ code, message }) => {
     if (code === 'EPIPE') return;
     say(`lockd: could not write to stdout: ${message}`);
-    finish(argv[2] === 'status' ? ExitCode.unknown : ExitCode.internal);
+    finish(['status', 'locks'].includes(argv[2] ?? '') ? ExitCode.unknown : ExitCode.internal);
   };
 }

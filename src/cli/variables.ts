@@ -1,14 +1,14 @@
 /** What the environment is checked for, and how messages name what was set. */
 
 import type { Command } from 'commander';
-import { isLockdError } from '../core/errors.ts';
+import { isLockdError, type LockdErrorCode } from '../core/errors.ts';
 import { nearestOf } from '../core/known.ts';
-import { usageError } from './errors.ts';
+import { isAboutResource, usageError } from './errors.ts';
 
 const prefix = 'LOCKD_';
 
 /** Set for a command, which may be a `lockd` itself. */
-const ofCommands = ['LOCKD_NAME', 'LOCKD_TOKEN', 'LOCKD_INSTANCE'];
+const ofCommands = ['LOCKD_NAME', 'LOCKD_TOKEN', 'LOCKD_INSTANCE', 'LOCKD_RESOURCE', 'LOCKD_SLOT'];
 
 /** Of our tests; and what Kubernetes sets in every container for a service called `lockd`. */
 const ofOthers = /^LOCKD_(TEST_|(.*_)?SERVICE_(HOST|PORT)(_|$)|(.*_)?PORT(_|$))/;
@@ -39,9 +39,13 @@ export function refuseUnknownVariables(
   throw usageError(`There is no variable ${unknown}. ${remedy}`);
 }
 
+/** Their remedy may be another option. */
+const ofOptions: readonly LockdErrorCode[] = ['LOCKD_INVALID_OPTION', 'LOCKD_UNAVAILABLE'];
+
 /** The core speaks of its own options: whoever set one here knows it by its flag or variable. */
 export function inFlags(message: string, error: unknown, command: Command): string {
-  if (!isLockdError(error) || error.code !== 'LOCKD_INVALID_OPTION') return message;
+  const isOfOptions = isLockdError(error) && ofOptions.includes(error.code);
+  if (!isOfOptions && !isAboutResource(error)) return message;
   return command.options.reduce((text, option) => {
     const key = option.attributeName();
     const isVariable = command.getOptionValueSource(key) === 'env';

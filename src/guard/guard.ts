@@ -2,15 +2,15 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { type Instant, leftMs, onBothClocks, systemClock } from '../core/clock.ts';
 import { ControlLink } from '../core/control.ts';
 import { deferred } from '../core/deferred.ts';
-import type { LockdError } from '../core/errors.ts';
+import { LockdError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Settled } from '../core/options.ts';
 import { postgresStore } from '../postgres/store.ts';
 import { endGroup } from './ending.ts';
 import { askGroup, type Group, signalGroup } from './group.ts';
-import type { ToGuard, ToSupervisor } from './messages.ts';
+import { asWire, type ToGuard, type ToSupervisor } from './messages.ts';
+import type { SuperviseSettings } from './settings.ts';
 import { stopSignals } from './signals.ts';
-import type { SuperviseSettings } from './supervisor.ts';
 
 /**
  * The parent of the supervisor: its exit event is a proof of death that no reused process id can
@@ -27,6 +27,8 @@ export interface GuardOptions {
 
 export type Outcome =
   | { readonly is: 'exited'; readonly exitCode: number }
+  /** Signalled so early that there was no supervisor yet to make an exit code of it. */
+  | { readonly is: 'stopped'; readonly signal: NodeJS.Signals }
   /** The supervisor died, and what it had started has been ended. */
   | { readonly is: 'lost' };
 
@@ -41,7 +43,7 @@ export class Guard {
   #isAsked = false;
   #isKilled = false;
   #isStopping = false;
-  /** Why it may not register: nobody would hear its testimony. */
+  /** Why it may not register (nobody would hear its testimony), or why the command never ran. */
   #refusal: LockdError | undefined;
   #exitCode: number | undefined;
   #cancelWatch: () => void = () => {};
@@ -49,10 +51,21 @@ export class Guard {
   constructor(options: GuardOptions) {
     this.#options = options;
     const { settings, settled, program, logger } = options;
+    const store = postgresStore(settings.database);
     this.#control = new ControlLink({
       ...settled.rules,
       ...settled,
-      store: postgresStore(settings.database),
+      store: {
+        ...store,
+        openControl: (who, session) =>
+          store.openControl(who, {
+            ...session,
+            hooks: {
+              ...session.hooks,
+              held: (notice) => this.#tell({ is: 'held', notice: asWire(notice) }),
+            },
+          }),
+      },
       logger,
     });
     this.#supervisor = fork(program, {
@@ -68,7 +81,7 @@ export class Guard {
     });
   }
 
-  /** Rejects with the LockdError of a registration that retrying cannot heal. */
+  /** Rejects with the LockdError of a registration that retrying cannot heal, or with a refusal. */
   async run(): Promise<Outcome> {
     const { settings, settled } = this.#options;
     this.#control.start(({ kind, token, reason }) => {
@@ -86,14 +99,19 @@ export class Guard {
     clearInterval(pings);
     this.#cancelWatch();
     // Signalled like us while it was still loading its modules: it led nothing, and is over as asked.
-    const isStopped = stopSignals.some((signal) => signal === this.#supervisor.signalCode);
-    if (isStopped && this.#isStopping && this.#term === undefined) this.#exitCode ??= 0;
-    if (this.#exitCode === undefined) await this.#succeed();
+    const signal = stopSignals.find((each) => each === this.#supervisor.signalCode);
+    const isYoung = this.#exitCode === undefined && this.#isStopping && this.#term === undefined;
+    const outcome: Outcome =
+      signal !== undefined && isYoung ? { is: 'stopped', signal } : await this.#outcome();
     await this.#control.stop();
     if (this.#refusal !== undefined) throw this.#refusal;
-    return this.#exitCode === undefined
-      ? { is: 'lost' }
-      : { is: 'exited', exitCode: this.#exitCode };
+    return outcome;
+  }
+
+  async #outcome(): Promise<Outcome> {
+    if (this.#exitCode !== undefined) return { is: 'exited', exitCode: this.#exitCode };
+    await this.#succeed();
+    return { is: 'lost' };
   }
 
   /** Asks for an orderly end; the command sees this signal first. Asking again hurries it. */
@@ -135,6 +153,9 @@ export class Guard {
         break;
       case 'done':
         this.#exitCode = message.exitCode;
+        if (message.refusal !== undefined) {
+          this.#refusal ??= new LockdError(message.refusal.code, message.refusal.message);
+        }
         break;
     }
   }

@@ -1,6 +1,8 @@
+import type { LockdErrorCode } from '../core/errors.ts';
+import type { HoldNotice } from '../core/locks/store.ts';
 import type { NoticeKind } from '../core/store.ts';
 import type { Group } from './group.ts';
-import type { SuperviseSettings } from './supervisor.ts';
+import type { SuperviseSettings } from './settings.ts';
 
 /** What guard and supervisor tell each other. Tokens travel as text: JSON has no bigint. */
 
@@ -8,6 +10,24 @@ export interface WireNotice {
   readonly kind: NoticeKind;
   readonly token?: string | undefined;
   readonly reason?: string | undefined;
+}
+
+type Told<Kind extends HoldNotice['is']> = Extract<HoldNotice, { is: Kind }>;
+
+export type WireHoldNotice =
+  | (Omit<Told<'granted'>, 'token'> & { readonly token: string })
+  | Told<'asked' | 'taken'>;
+
+export const asWire = (notice: HoldNotice): WireHoldNotice =>
+  notice.is === 'granted' ? { ...notice, token: String(notice.token) } : notice;
+
+export const fromWire = (notice: WireHoldNotice): HoldNotice =>
+  notice.is === 'granted' ? { ...notice, token: BigInt(notice.token) } : notice;
+
+/** Why the command never ran, for the guard to say. */
+export interface WireRefusal {
+  readonly code: LockdErrorCode;
+  readonly message: string;
 }
 
 export type ToSupervisor =
@@ -20,6 +40,8 @@ export type ToSupervisor =
   | { readonly is: 'stop'; readonly signal: NodeJS.Signals; readonly isAgain: boolean }
   | { readonly is: 'forward'; readonly signal: NodeJS.Signals }
   | { readonly is: 'noticed'; readonly notice: WireNotice }
+  /** Of the resource locks of this process. */
+  | { readonly is: 'held'; readonly notice: WireHoldNotice }
   | { readonly is: 'testified'; readonly id: number; readonly isOver: boolean };
 
 export type ToGuard =
@@ -38,7 +60,11 @@ export type ToGuard =
     }
   | { readonly is: 'reconnect' }
   /** The last word: how the command ended, or that it never ran and why. */
-  | { readonly is: 'done'; readonly exitCode: number };
+  | {
+      readonly is: 'done';
+      readonly exitCode: number;
+      readonly refusal?: WireRefusal | undefined;
+    };
 
 /** The supervisor's end of the pipe. */
 export interface GuardChannel {

@@ -4,35 +4,18 @@ import { SingletonLockController } from '../core/controller.ts';
 import { deferred } from '../core/deferred.ts';
 import { isLockdError, messageOf } from '../core/errors.ts';
 import { type Logger, withFields } from '../core/log.ts';
-import { type ControllerOptions, settleOptions } from '../core/options.ts';
-import type { Term } from '../core/term.ts';
-import type { DatabaseOptions } from '../postgres/connection.ts';
 import { postgresStore } from '../postgres/store.ts';
-import { type Ending, endGroup } from './ending.ts';
-import { type Group, signalGroup } from './group.ts';
-import type { GuardChannel, ToSupervisor } from './messages.ts';
+import { Command } from './command.ts';
+import { Holding } from './holding.ts';
+import { Leading } from './leading.ts';
+import { fromWire, type GuardChannel, type ToSupervisor, type WireHoldNotice } from './messages.ts';
 import { PipeControl } from './pipe-control.ts';
-import { hasParentDeathSignal, type Stub, spawnStub } from './stub.ts';
-
-/** Plain data: it travels from the guard to the supervisor. */
-export interface SuperviseSettings {
-  readonly options: Pick<
-    ControllerOptions,
-    'name' | 'label' | 'ttlMs' | 'heartbeatMs' | 'drainTimeoutMs' | 'takeover'
-  > & { readonly marginMs: number };
-  readonly instance: string;
-  readonly database: DatabaseOptions;
-  readonly command: readonly string[];
-  /** Between TERM and KILL when there is time. */
-  readonly graceMs: number;
-  /** How long before the end of the lease the command is killed at the latest. */
-  readonly killMarginMs: number;
-  /** Guard and supervisor count each other as dead after this silence. */
-  readonly silenceMs: number;
-}
+import { type SuperviseSettings, settleLease } from './settings.ts';
+import { hasParentDeathSignal } from './stub.ts';
+import type { Mandate, Task } from './task.ts';
 
 /**
- * Campaigns, and runs the command while it leads. Resolves with the exit code of `lockd run`;
+ * Campaigns, and runs the command while it leads, or once under a hold. Resolves with the exit code;
  * undefined when the guard was lost: should it only have slept, how the command ended is no answer.
  */
 export async function supervise(
@@ -48,12 +31,12 @@ class Supervisor {
   readonly #channel: GuardChannel;
   readonly #logger: Logger;
   readonly #control: PipeControl;
-  readonly #controller: SingletonLockController;
+  readonly #task: Task;
   readonly #armed = new Map<number, () => void>();
-  #running: Group | undefined;
+  #hearOfHolds: (notice: WireHoldNotice) => void = () => {};
+  #command: Command | undefined;
   #stopSignal: NodeJS.Signals = 'SIGTERM';
-  #ending: Ending | undefined;
-  #exitCode = 0;
+  #exitCode: number | undefined;
   #isAskedToStop = false;
   #isImpatient = false;
   #isOver = false;
@@ -65,14 +48,13 @@ class Supervisor {
   constructor(settings: SuperviseSettings, channel: GuardChannel, logger: Logger) {
     this.#settings = settings;
     this.#channel = channel;
-    this.#logger = withFields(logger, {
-      name: settings.options.name,
-      instance: settings.instance,
-    });
-    const settled = settleOptions({ ...settings.options, logger }, settings.instance);
+    const { hold: wanted, options, instance, database } = settings;
+    const what = wanted === undefined ? { name: options.name } : { resource: wanted.resource };
+    this.#logger = withFields(logger, { ...what, instance });
+    const settled = settleLease(settings, logger);
     this.#control = new PipeControl(channel, settled.rules.connectTimeoutMs);
-    this.#controller = new SingletonLockController(settled, {
-      store: postgresStore(settings.database),
+    const controller = new SingletonLockController(settled, {
+      store: postgresStore(database),
       control: this.#control,
       witness: {
         start: async () => {},
@@ -84,6 +66,13 @@ class Supervisor {
         },
       },
     });
+    if (wanted === undefined) {
+      this.#task = new Leading(controller, settings);
+    } else {
+      const holding = new Holding({ wanted, controller, settled, database, logger: this.#logger });
+      this.#hearOfHolds = (notice) => holding.hear(fromWire(notice));
+      this.#task = holding;
+    }
   }
 
   async run(): Promise<number | undefined> {
@@ -96,15 +85,20 @@ class Supervisor {
       this.#watchLease();
     }, silenceMs / 4);
     try {
-      await this.#controller.whileActive((term) => this.#runCommand(term));
+      await this.#task.run((mandate) => this.#runCommand(mandate));
     } catch (error) {
       if (!isLockdError(error) || error.code !== 'LOCKD_STOPPED') throw error;
     } finally {
       clearInterval(watch);
-      await this.#controller.stop();
+      await this.#task.stop();
       this.#isOver = true;
     }
-    return this.#hasLostGuard ? undefined : this.#exitCode;
+    return this.#hasLostGuard ? undefined : (this.#exitCode ?? this.#unstarted());
+  }
+
+  /** Whoever wanted the command run once must not take it for done. */
+  #unstarted(): number {
+    return this.#settings.hold === undefined ? 0 : 128 + constants.signals[this.#stopSignal];
   }
 
   #hear(message: ToSupervisor): void {
@@ -120,11 +114,14 @@ class Supervisor {
         this.stop(message.signal, message.isAgain);
         break;
       case 'forward':
-        // Not to the stub: it would end of what the command knows how to handle.
-        if (this.#running !== undefined) signalGroup(this.#running, message.signal);
+        this.#command?.signal(message.signal);
         break;
       case 'noticed':
         this.#control.hear(message.notice);
+        break;
+      case 'held':
+        this.#hearOfHolds(message.notice);
+        if (message.notice.is === 'taken') this.#hurryTaken();
         break;
       case 'testified':
         this.#control.answered(message.id, message.isOver);
@@ -137,13 +134,20 @@ class Supervisor {
     if (this.#isAskedToStop) {
       if (!isAgain) return;
       this.#isImpatient = true;
-      this.#ending?.hurry();
+      this.#command?.hurry();
       return;
     }
     this.#isAskedToStop = true;
     this.#stopSignal = signal;
-    this.#controller.stop().catch((error: unknown) => {
+    this.#task.stop().catch((error: unknown) => {
       this.#logger.error({ reason: messageOf(error) }, 'could not stop');
+    });
+  }
+
+  /** Somebody else may have the resource by now. A moment later: the loss itself is told first. */
+  #hurryTaken(): void {
+    setImmediate(() => {
+      if (this.#command?.isEnding === true) this.#command.hurry();
     });
   }
 
@@ -168,7 +172,7 @@ class Supervisor {
 
   /** After a suspend the boot-time clock says that the lease is over before any timer does. */
   #watchLease(): void {
-    if (this.#running !== undefined && this.#killInMs() <= 0) signalGroup(this.#running, 'SIGKILL');
+    if (this.#killInMs() <= 0) this.#command?.signal('SIGKILL');
   }
 
   /** A little before the guard would do it. */
@@ -176,70 +180,73 @@ class Supervisor {
     return leftMs(this.#until, systemClock) - this.#settings.killMarginMs * 1.5;
   }
 
-  async #runCommand(term: Term): Promise<void> {
-    const { command, options, instance } = this.#settings;
-    const stub = await spawnStub(command, {
+  async #runCommand(mandate: Mandate): Promise<void> {
+    const command = await Command.prepare(this.#settings.command, {
       ...process.env,
-      LOCKD_NAME: options.name,
-      LOCKD_TOKEN: String(term.token),
-      LOCKD_INSTANCE: instance,
+      ...mandate.environment,
     });
-    const exited = deferred<number>();
-    stub.child.once('exit', (code, signal) => {
-      exited.resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
-    });
+    const { group, exited } = command;
+    this.#command = command;
     try {
-      await this.#arm(stub, term);
-      // Nothing may start on a doubt: between the word of the guard and ours the term may have ended.
-      if (term.isActive()) {
-        stub.go();
-        this.#running = stub.group;
-        this.#logger.info({ token: term.token, group: stub.group.id }, 'started the command');
+      await this.#arm(command, mandate);
+      // Nothing may start on a doubt: between the word of the guard and ours it may have ended.
+      if (mandate.isActive()) {
+        command.start();
+        this.#logger.info({ token: mandate.token, group: group.id }, 'started the command');
       }
-      const early = await Promise.race([exited.promise, ended(term)]);
-      // After a term that was lost it ended because we, or the guard, have ended it.
-      if (early !== undefined && term.isActive()) this.#finish(early);
-      await this.#endGroup(stub, exited.promise);
-      const hasRun = this.#running !== undefined;
-      if (hasRun && this.#isAskedToStop) this.#exitCode = await exited.promise;
+      const early = await Promise.race([exited, ended(mandate)]);
+      // After a loss it ended because we, or the guard, have ended it.
+      if (early !== undefined && mandate.isActive()) this.#finish(early);
+      const isLost = !this.#isAskedToStop;
+      if (isLost) this.#tellOfLoss(mandate);
+      await this.#end(command);
+      if (isLost && this.#settings.hold !== undefined) {
+        this.#exitCode = this.#settings.hold.lostExitCode;
+      } else if (command.isStarted && this.#isAskedToStop) {
+        this.#exitCode = await exited;
+      }
       // Said only when it is known: the guard forgets the group then.
-      this.#channel.send({ is: 'gone', group: stub.group.id });
+      this.#channel.send({ is: 'gone', group: group.id });
     } finally {
-      this.#running = undefined;
+      this.#command = undefined;
     }
   }
 
-  /** The command has ended by itself: so does `lockd run`. */
+  /** Of a term the controller tells itself. */
+  #tellOfLoss({ signal: { reason } }: Mandate): void {
+    if (this.#settings.hold === undefined) return;
+    const code = isLockdError(reason) ? reason.code : undefined;
+    this.#logger.warn({ code, reason: messageOf(reason) }, 'the hold is over, ends the command');
+  }
+
+  /** The command has ended by itself: so do we. */
   #finish(code: number): void {
     this.#logger.info({ exitCode: code }, 'the command ended');
     this.stop('SIGTERM');
   }
 
-  #arm(stub: Stub, term: Term): Promise<void> {
-    const { group } = stub;
+  #arm({ group }: Command, mandate: Mandate): Promise<void> {
     const armed = deferred();
     this.#armed.set(group.id, () => armed.resolve());
     this.#channel.send({ is: 'group', group });
-    return Promise.race([armed.promise, ended(term)]).finally(() => this.#armed.delete(group.id));
+    return Promise.race([armed.promise, ended(mandate)]).finally(() =>
+      this.#armed.delete(group.id),
+    );
   }
 
-  async #endGroup({ group }: Stub, exited: Promise<unknown>): Promise<void> {
-    const ending = endGroup(group, {
+  #end(command: Command): Promise<void> {
+    if (this.#isImpatient) command.hurry();
+    return command.end({
       signal: this.#stopSignal,
       graceMs: this.#settings.graceMs,
       killInMs: () => this.#killInMs(),
-      exited,
-      killed: () => this.#logger.warn({ group: group.id }, 'killed the command'),
+      killed: () => this.#logger.warn({ group: command.group.id }, 'killed the command'),
     });
-    this.#ending = ending;
-    if (this.#isImpatient) ending.hurry();
-    await ending.gone;
-    this.#ending = undefined;
   }
 }
 
-/** Resolves when the term is over. */
-function ended({ signal }: Term): Promise<undefined> {
+/** Resolves when the mandate is over. */
+function ended({ signal }: Mandate): Promise<undefined> {
   if (signal.aborted) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     signal.addEventListener('abort', () => resolve(undefined), { once: true });

@@ -88,6 +88,11 @@ const valuesOn = (url: string): Values => ({
   heartbeat: duration,
   grace: duration,
   timeout: duration,
+  stale: duration,
+  wait: duration,
+  permits: orNoise('0', '3'),
+  reason: orNoise('why'),
+  by: noise,
   'drain-timeout': duration,
   takeover: orNoise('safe', 'fast'),
   'log-level': orNoise('silent', 'debug'),
@@ -111,11 +116,11 @@ const addresses = (url: string): fc.Arbitrary<string> =>
     noise.map((text) => `postgres://u:${secret}@127.0.0.1:1/${text}`),
   );
 
-/** A verb, names and flags; `run` without its dashes, or it would run something, and no demo. */
+/** A verb, names and flags; `run` and `lock` without their dashes, or they would run something, and no demo. */
 function words(name: string, values: Values): fc.Arbitrary<readonly string[]> {
   const verb = fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom('status', 'resign', 'migrate') },
-    orNoise('run', 'help', 'statsu', '--help', '--version', 'status --json'),
+    { weight: 4, arbitrary: fc.constantFrom('status', 'resign', 'locks', 'unlock', 'migrate') },
+    orNoise('run', 'lock', 'help', 'statsu', '--help', '--version', 'status --json'),
   );
   const names = fc.array(orNoise(name, 'nobody', `postgres://u:${secret}@127.0.0.1:1/d`), {
     maxLength: 2,
@@ -123,7 +128,9 @@ function words(name: string, values: Values): fc.Arbitrary<readonly string[]> {
   return fc
     .tuple(verb, names, fc.array(flag(values), { maxLength: 3 }))
     .map(([first, named, flags]) => [first, ...named, ...flags.flat()])
-    .map((all) => (all[0] === 'run' ? all.filter((word) => word !== '--') : all))
+    .map((all) =>
+      ['run', 'lock'].includes(all[0] ?? '') ? all.filter((word) => word !== '--') : all,
+    )
     .filter((all) => !all.includes('demo'));
 }
 

@@ -6,7 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { ExitCode, exitMeanings, exitRows } from '../../src/cli/exit-codes.ts';
 import { lockd, unnamed } from '../support/cli.ts';
 
-const verbs = ['run', 'status', 'resign', 'migrate', 'demo'];
+const verbs = ['run', 'lock', 'status', 'resign', 'locks', 'unlock', 'migrate', 'demo'];
 
 test('help names every verb and every exit code, and is no error', async () => {
   const { code, stdout, stderr } = await lockd(['--help']);
@@ -100,6 +100,9 @@ test('variables of other verbs, of a command that lockd runs, of tests and of Ku
     LOCKD_NAME: 'bot',
     LOCKD_TOKEN: '1',
     LOCKD_INSTANCE: 'x',
+    LOCKD_RESOURCE: 'deploy',
+    LOCKD_OWNER: 'ann',
+    LOCKD_SLOT: '0',
     LOCKD_TEST_SEED: '1',
     LOCKD_SERVICE_HOST: '10.0.0.1',
     LOCKD_BOT_SERVICE_PORT_HTTP: '80',
@@ -113,6 +116,8 @@ test.for([
   ['status', '--json', 'postgres://u:secret@h/d'],
   ['resign', 'postgres://u:secret@h/d'],
   ['run', 'postgres://u:secret@h/d', '--', 'true'],
+  ['lock', 'postgres://u:secret@h/d', '--', 'true'],
+  ['unlock', 'postgres://u:secret@h/d', '--reason', 'x'],
   ['migrate', '--print-grants', 'postgres://u:secret@h/d'],
 ])('an address where a name is expected is refused and not shown: %j', async (args) => {
   const { code, stdout, stderr } = await lockd(args, { DATABASE_URL: 'postgres://h/x' });
@@ -138,12 +143,18 @@ test.for([
   ['run', '--json', 'bot', 'ls'],
   ['run', '--json', '--', 'true'],
   ['run', '--json', 'bot', '--ttl', '1ms', '--', 'true'],
-])('run --json leaves stdout to its command: an error is a line on stderr: %j', async (args) => {
-  const { code, stdout, stderr } = await lockd(args, { DATABASE_URL: 'postgres://h/x' });
-  expect({ code, stdout }).toEqual({ code: ExitCode.usage, stdout: '' });
-  expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'LOCKD_INVALID_OPTION' } });
-  expect(stderr).not.toContain('\n');
-});
+  ['lock', '--json', 'bot', 'ls'],
+  ['lock', '--json', '--', 'true'],
+  ['lock', '--json', 'bot', '--ttl', '0', '--', 'true'],
+])(
+  'run and lock --json leave stdout to its command: an error is a line on stderr: %j',
+  async (args) => {
+    const { code, stdout, stderr } = await lockd(args, { DATABASE_URL: 'postgres://h/x' });
+    expect({ code, stdout }).toEqual({ code: ExitCode.usage, stdout: '' });
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'LOCKD_INVALID_OPTION' } });
+    expect(stderr).not.toContain('\n');
+  },
+);
 
 test('help promises a database only in a clone, and of demo only what demo uses', async () => {
   const { stdout } = await lockd(['--help']);

@@ -77,7 +77,7 @@ test('what --print prints is the migration, by hand', async () => {
 test('grants are printed without a database, for a role that can be one', async () => {
   const { code, stdout, stderr } = await lockd(['migrate', '--print-grants', 'bo"t; --']);
   expect({ code, stderr }).toEqual({ code: ExitCode.ok, stderr: '' });
-  expect(stdout).toContain('grant insert on "lockd".lock to "bo""t; --";');
+  expect(stdout).toContain('grant insert, delete on "lockd".lock to "bo""t; --";');
   for (const role of ['', 'x'.repeat(64), 'b\u001b[2Jt']) {
     expect(await lockd(['migrate', '--print-grants', role])).toMatchObject({
       code: ExitCode.usage,
@@ -96,7 +96,8 @@ const shapeOf = (url: string, schema: string): Promise<unknown> =>
     `select format('%s.%s %s', table_name, column_name, data_type) as part
      from information_schema.columns where table_schema = $1
      union all
-     select format('%s(%s) %s', proname, pg_get_function_identity_arguments(oid),
+     select format('%s(%s) %s', proname,
+                   replace(pg_get_function_identity_arguments(oid), $1 || '.', ''),
                    md5(replace(prosrc, format('"%s".', $1), '')))
      from pg_proc where pronamespace = $1::regnamespace
      order by part`,

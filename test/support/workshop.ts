@@ -45,7 +45,8 @@ export interface TermRow {
 const script = fileURLToPath(new URL('worker.js', import.meta.url));
 
 /**
- * One name in a database of its own, and several `lockd run` that want to work under it. Disposing
+ * One name in a database of its own, and several `lockd run` that want to work under it; or one resource,
+ * and several `lockd lock` that want to hold it. Disposing
  * of it stops them all and proves that no two terms overlapped, that nobody worked beyond the end of
  * a term, and that no process, no session and no lock is left.
  */
@@ -59,6 +60,7 @@ export class Workshop implements AsyncDisposable {
   readonly ttlMs: number;
   readonly url: string;
   readonly name = 'led';
+  readonly resource = 'held';
   /** Gone with the workshop. */
   readonly folder: string;
   /** In the arguments of every command, and in the environment of whatever was started for it. */
@@ -74,14 +76,28 @@ export class Workshop implements AsyncDisposable {
   }
 
   /** `lockd run`, started. */
-  run(
+  run(label: string, worker: Worker = {}, settings: RunSettings = {}): Run {
+    return this.#start(['run', this.name, '--ttl'], label, worker, settings);
+  }
+
+  /** `lockd lock`, started. */
+  lock(
     label: string,
     worker: Worker = {},
-    { flags = [], url, command, env }: RunSettings = {},
+    { resource = this.resource, ...settings }: RunSettings & { readonly resource?: string } = {},
+  ): Run {
+    return this.#start(['lock', resource, '--lease'], label, worker, settings);
+  }
+
+  #start(
+    verb: readonly string[],
+    label: string,
+    worker: Worker,
+    { flags = [], url, command, env }: RunSettings,
   ): Run {
     const words = command ?? this.command;
-    const options = ['--ttl', `${this.ttlMs}ms`, '--label', label, ...flags];
-    const process = startCli(['run', this.name, ...options, '--', ...words], {
+    const options = [`${this.ttlMs}ms`, '--label', label, ...flags];
+    const process = startCli([...verb, ...options, '--', ...words], {
       env: { ...this.environment(label, worker), DATABASE_URL: url ?? this.url, ...env },
     });
     const run = new Run(label, process, (which) => this.claims(which));
@@ -130,6 +146,24 @@ export class Workshop implements AsyncDisposable {
   async withoutSetpriv(): Promise<{ PATH: string }> {
     await symlink('/bin/sh', join(this.folder, 'sh'));
     return { PATH: this.folder };
+  }
+
+  /** Resolves when a `lockd lock` of this label stands in line. */
+  async inLine(label: string): Promise<void> {
+    await until(async () => (await this.#labels('waiting')).includes(label), {
+      timeoutMs: 20_000,
+      describe: () => `${label} stands in line. What was said:\n${this.#runs.join('\n')}`,
+    });
+  }
+
+  /** Whose holds there are, and whose waits. */
+  async standing(): Promise<{ holders: readonly string[]; waiters: readonly string[] }> {
+    return { holders: await this.#labels('holding'), waiters: await this.#labels('waiting') };
+  }
+
+  async #labels(view: 'holding' | 'waiting'): Promise<readonly string[]> {
+    const rows = await query<{ label: string }>(this.url, `select label from lockd.${view}`);
+    return rows.map(({ label }) => label);
   }
 
   /** Of the terms so far, oldest first. */
