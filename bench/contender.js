@@ -15,6 +15,16 @@ export const startFloor = (url) =>
 export const startLibrary = (options) =>
   new Contender(process.execPath, [path('./contenders/library.js'), JSON.stringify(options)]);
 
+export const startAdvisory = (options) =>
+  new Contender(process.execPath, [path('./contenders/advisory.js'), JSON.stringify(options)]);
+
+export const startLocks = (options) =>
+  new Contender(process.execPath, [
+    '--expose-gc',
+    path('./contenders/locks.js'),
+    JSON.stringify(options),
+  ]);
+
 export const startIdle = (url) =>
   new Contender(process.execPath, [
     path('./contenders/idle.js'),

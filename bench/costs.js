@@ -25,11 +25,7 @@ export async function statements({ seconds, isWanted, progress }) {
   const from = Date.now();
   await pause(seconds * 1000);
   const until = Date.now();
-  const lines = database
-    .log()
-    .split('\n')
-    .map(parse)
-    .filter(({ at }) => at >= from && at < until);
+  const lines = linesIn(database.log(), from, until);
   for (const contender of pair) await contender.end();
   await database.close();
   const perSecond = (of) => lines.filter(of).length / seconds;
@@ -44,6 +40,16 @@ export async function statements({ seconds, isWanted, progress }) {
     connections: perSecond(({ isConnection }) => isConnection),
   };
 }
+
+const linesIn = (log, from, until) =>
+  log
+    .split('\n')
+    .map(parse)
+    .filter(({ at }) => at >= from && at < until);
+
+/** Of a server that logs all statements, each with when it began and whose it was. */
+export const statementsIn = (log, from, until) =>
+  linesIn(log, from, until).filter(({ isStatement }) => isStatement);
 
 function parse(line) {
   const [, epoch, application, text] = /^(\d+\.\d+) (\S+) LOG: {2}(.*)$/.exec(line) ?? [];
