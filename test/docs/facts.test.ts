@@ -2,10 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SingletonLockController } from '../../src/core/controller.ts';
+import { Hold } from '../../src/core/locks/hold.ts';
+import { LockManager } from '../../src/core/locks/manager.ts';
 import { read, root } from './pages.ts';
 
 const embedding = read('docs/embedding.md');
 const failures = read('docs/failure-modes.md');
+const locks = read('docs/locks.md');
 
 /** The names in a union or an interface of the sources. */
 function namesIn(path: string, declaration: string, each: RegExp): string[] {
@@ -16,8 +19,13 @@ function namesIn(path: string, declaration: string, each: RegExp): string[] {
   return [...text.slice(start, start + end).matchAll(each)].map(([, name]) => name as string);
 }
 
-const members = Object.getOwnPropertyNames(SingletonLockController.prototype);
-const events = namesIn('src/core/surface.ts', 'interface ControllerEvents', /^ {2}(\w+): \[/gm);
+const membersOf = ({ prototype }: { prototype: object }): string[] =>
+  Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor');
+
+const eventNames = /^ {2}'?([\w.]+)'?: \[/gm;
+
+const members = membersOf(SingletonLockController);
+const events = namesIn('src/core/surface.ts', 'interface ControllerEvents', eventNames);
 const reasons = namesIn('src/core/machine/protocol.ts', 'type EndReason', /'([\w-]+)'/g);
 const faults = namesIn('src/postgres/faults.ts', 'type FaultCode', /\| '([\w-]+)'/g);
 
@@ -28,7 +36,7 @@ test('README.md installs the file that this version is packed into', () => {
 });
 
 describe('docs/embedding.md', () => {
-  test.each(members.filter((name) => name !== 'constructor'))('names the member %s', (name) => {
+  test.each(members)('names the member %s', (name) => {
     expect(embedding).toMatch(new RegExp(`^\\|[^|]*\`${name}[\`(]`, 'm'));
   });
 
@@ -47,6 +55,36 @@ describe('docs/embedding.md', () => {
       true,
     ]);
   });
+});
+
+describe('docs/locks.md', () => {
+  const ofManagers = membersOf(LockManager);
+  const ofHolds = [
+    ...namesIn('src/core/locks/hold.ts', 'class Hold', /^ {2}readonly ([a-z]\w+)/gm),
+    ...membersOf(Hold).filter((name) => !isInternal(name)),
+  ];
+  const happening = namesIn('src/core/locks/surface.ts', 'interface LockEvents', eventNames);
+
+  test.each([...ofManagers, ...ofHolds])('names the member %s', (name) => {
+    expect(locks).toMatch(new RegExp(`\`(\\w+\\.)?${name}[\`(]`));
+  });
+
+  test.each(happening)('has the event "%s" in its table', (event) => {
+    expect(locks).toContain(`\n| \`${event}\` |`);
+  });
+
+  test('is looked at for all of them', () => {
+    expect([ofManagers.length, ofHolds.length, happening.length].map((count) => count > 4)).toEqual(
+      [true, true, true],
+    );
+  });
+
+  /** By its comment: a part of the package calls it, and nobody else. */
+  function isInternal(name: string): boolean {
+    return new RegExp(`@internal[^/]*\\*/\\s+(async |get )?${name}\\b`).test(
+      read('src/core/locks/hold.ts'),
+    );
+  }
 });
 
 describe('docs/failure-modes.md', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { guides, read } from './pages.ts';
-import { marked, options, quoting, usual } from './tables.ts';
+import { holdOptions, managerOptions, marked, options, quoting, usual } from './tables.ts';
 
 const update = 'npm run build && npx vitest run test/docs/tables.test.ts --update';
 const quotingPages = guides.filter((page) => read(page).match(marked));
@@ -11,7 +11,7 @@ describe('what the guides quote from the code', () => {
       [...read(page).matchAll(marked)].map(([, name]) => name),
     );
     expect(names).toEqual(
-      expect.arrayContaining(['options', 'help run', 'help status', 'machine']),
+      expect.arrayContaining(['options', 'manager', 'hold', 'help run', 'help status', 'machine']),
     );
   });
 
@@ -24,10 +24,15 @@ describe('what the guides quote from the code', () => {
 describe('the docstrings of the options', () => {
   test('are all there, one sentence at least', () => {
     expect(options.length).toBeGreaterThan(20);
-    for (const { name, meaning } of options) expect(meaning, name).toMatch(/\w{2}[.:;)]/);
+    expect(Math.min(managerOptions.length, holdOptions.length)).toBeGreaterThan(7);
+    for (const { name, meaning } of [...options, ...managerOptions, ...holdOptions]) {
+      expect(meaning, name).toMatch(/\w{2}[.:;)]/);
+    }
   });
 
-  const numbers = options.filter((option) => /^[\d ]+(\.\d+)?( ms)?$/.test(option.default ?? ''));
+  const numbers = [...options, ...managerOptions].filter((option) =>
+    /^[\d ]+(\.\d+)?( ms)?$/.test(option.default ?? ''),
+  );
 
   test.each(numbers)('name the default that is used: $name, $default', (option) => {
     expect(Number.parseFloat(option.default?.replaceAll(' ', '') ?? '')).toBe(usual(option.name));
@@ -36,7 +41,10 @@ describe('the docstrings of the options', () => {
   test('leave out no option that the types have', async () => {
     const { controllerOptions } = await import('../../src/core/options.ts');
     const { databaseOptions } = await import('../../src/postgres/connection.ts');
+    const { lockManagerOptions } = await import('../../src/core/locks/settings.ts');
     const names = Object.keys({ ...controllerOptions, ...databaseOptions });
     expect(options.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+    const ofManagers = Object.keys({ ...lockManagerOptions, ...databaseOptions });
+    expect(managerOptions.map(({ name }) => name)).toEqual(expect.arrayContaining(ofManagers));
   });
 });

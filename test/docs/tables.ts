@@ -1,6 +1,13 @@
 import { isLockdError } from '../../src/core/errors.ts';
+import { settleRequest } from '../../src/core/locks/options.ts';
+import { lockManagerOptions, settleLocks } from '../../src/core/locks/settings.ts';
 import { type Settled, settleOptions } from '../../src/core/options.ts';
-import { SingletonLockController, type SingletonLockOptions } from '../../src/index.ts';
+import {
+  LockManager,
+  type ResourceLockOptions,
+  SingletonLockController,
+  type SingletonLockOptions,
+} from '../../src/index.ts';
 import { lockd } from '../support/cli.ts';
 import { read } from './pages.ts';
 
@@ -9,7 +16,11 @@ async function generated(name: string): Promise<string> {
   const [what, of = ''] = name.split(' ');
   switch (what) {
     case 'options':
-      return optionsTable();
+      return tableOf(options);
+    case 'manager':
+      return tableOf(managerOptions);
+    case 'hold':
+      return tableOf(holdOptions);
     case 'help':
       return fenced((await lockd(of === '' ? ['--help'] : [of, '--help'])).stdout);
     case 'machine':
@@ -41,51 +52,87 @@ function picture(): string {
 
 export interface Option {
   readonly name: string;
-  readonly type: string;
+  readonly allowed: string;
   readonly meaning: string;
   /** In the words of its docstring. */
   readonly default: string | undefined;
 }
 
-const interfaces = [
-  ['src/core/options.ts', 'ControllerOptions'],
-  ['src/index.ts', 'SingletonLockOptions'],
-  ['src/postgres/connection.ts', 'DatabaseOptions'],
-] as const;
-
-export const options: readonly Option[] = interfaces.flatMap(([path, name]) => {
+/** What the docstrings of an interface say; `refusal`: what the code says of a value that does not fit. */
+function documented(
+  path: string,
+  name: string,
+  refusal: (option: string, value: unknown) => unknown,
+): Option[] {
   const [, body = ''] =
-    new RegExp(`interface ${name} [^{]*{\n([\\s\\S]*?)\n}`).exec(read(path)) ?? [];
+    new RegExp(`interface ${name}\\s[^{]*{\n([\\s\\S]*?)\n}`).exec(
+      read(path).replaceAll(/extends Pick<[^>]*>/g, ''),
+    ) ?? [];
   return [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s+readonly (\w+)\??: ([^;]+);/g)].map(
     ([, comment = '', option = '', type = '']) => {
       const text = comment.replaceAll(/\s*\n\s*\* ?/g, ' ').trim();
+      const [meaning = '', usual] = text.split('@default ');
       return {
         name: option,
-        type,
-        meaning: text.replace(/ ?@default .+$/, ''),
-        default: /@default (.+)$/.exec(text)?.[1],
+        allowed: allowed(refusal, option, type),
+        meaning: meaning.trim(),
+        default: usual,
       };
     },
   );
-});
+}
 
-function optionsTable(): string {
-  const rows = options.map(({ name, type, meaning, default: usual = '' }) =>
-    [`\`${name}\``, usual, allowed(name, type), meaning].map((cell) => cell.replaceAll('|', '\\|')),
-  );
+const madeController = (option: string, value: unknown): unknown =>
+  new SingletonLockController({ name: 'bot', [option]: value } as unknown as SingletonLockOptions);
+
+const madeManager = (option: string, value: unknown): unknown =>
+  new LockManager({ [option]: value } as ResourceLockOptions);
+
+const askedFor = (option: string, value: unknown): unknown =>
+  settleRequest('order:1', { [option]: value });
+
+/** Of a controller. */
+export const options: readonly Option[] = [
+  ...documented('src/core/options.ts', 'ControllerOptions', madeController),
+  ...documented('src/index.ts', 'SingletonLockOptions', madeController),
+  ...documented('src/postgres/connection.ts', 'DatabaseOptions', madeController),
+];
+
+/** Of a manager of resource locks: those of its lease are a controller's. */
+export const managerOptions: readonly Option[] = [
+  ...documented('src/core/options.ts', 'ControllerOptions', madeManager).filter(
+    ({ name }) => name in lockManagerOptions,
+  ),
+  ...documented('src/core/locks/settings.ts', 'LockManagerOptions', madeManager),
+  ...documented('src/index.ts', 'ResourceLockOptions', madeManager),
+  ...documented('src/postgres/connection.ts', 'DatabaseOptions', madeManager),
+];
+
+/** Of `acquire` and its kin. */
+export const holdOptions: readonly Option[] = [
+  ...documented('src/core/locks/options.ts', 'HoldOptions', askedFor),
+  ...documented('src/core/locks/options.ts', 'AcquireOptions', askedFor),
+];
+
+function tableOf(rows: readonly Option[]): string {
   const lines = [
     ['option', 'default', 'allowed', 'what it is'],
     ['---', '---', '---', '---'],
+    ...rows.map(({ name, meaning, allowed: fits, default: usual = '' }) =>
+      [`\`${name}\``, usual, fits, meaning].map((cell) => cell.replaceAll('|', '\\|')),
+    ),
   ];
-  return [...lines, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 /** In the words in which the code refuses a value that does not fit. */
-function allowed(name: string, type: string): string {
-  const wrong = type.startsWith('number') ? Number.NaN : '';
-  const given: unknown = { name: 'bot', [name]: wrong };
+function allowed(
+  refusal: (option: string, value: unknown) => unknown,
+  option: string,
+  type: string,
+): string {
   try {
-    new SingletonLockController(given as SingletonLockOptions);
+    refusal(option, type.startsWith('number') ? Number.NaN : '');
   } catch (error) {
     if (!isLockdError(error)) return '';
     return /^Expected `\w+` to be (.*), got /.exec(error.message)?.[1] ?? '';
@@ -96,5 +143,6 @@ function allowed(name: string, type: string): string {
 /** What the code works with where nothing is said. */
 export function usual(option: string): unknown {
   const { rules, candidate, noticeIntervalMs }: Settled = settleOptions({ name: 'bot' });
-  return { ...rules, ...candidate, noticeIntervalMs }[option as never];
+  const { reportAfterMs } = settleLocks({});
+  return { ...rules, ...candidate, noticeIntervalMs, reportAfterMs }[option as never];
 }

@@ -58,7 +58,7 @@ describe('RUNBOOK.md', () => {
 
   test('names a command in a sentence only if it also stands in a block, where it is run', () => {
     const isSaidLikeACommand = (span: string): boolean =>
-      /^(lockd (status|resign|migrate)|kill|select|insert|update|delete|drop|alter|grant|revoke|rollback|echo|psql) /.test(
+      /^(lockd (status|resign|migrate|locks|unlock)|kill|select|insert|update|delete|drop|alter|grant|revoke|rollback|echo|psql) /.test(
         span,
       );
     const run = blocks.filter(isCommand).map(({ text }) => text);

@@ -6,6 +6,7 @@ import { addresses } from './incidents/addresses.ts';
 import { leaders } from './incidents/leaders.ts';
 import { locks } from './incidents/locks.ts';
 import { overlap } from './incidents/overlap.ts';
+import { resources } from './incidents/resources.ts';
 import { schema } from './incidents/schema.ts';
 import { server } from './incidents/server.ts';
 import { type Section, sections } from './page.ts';
@@ -19,6 +20,7 @@ const incidents: Incidents = {
   ...addresses,
   ...server,
   ...schema,
+  ...resources,
 };
 
 let runbookCluster: Promise<Cluster> | undefined;

@@ -20,6 +20,12 @@ export interface BotOptions {
   readonly connectionString?: string;
 }
 
+/** What worker.js takes beside the options of a manager. */
+export interface WorkerOptions {
+  readonly [option: string]: unknown;
+  readonly takes: readonly { readonly resource: string; readonly [option: string]: unknown }[];
+}
+
 /** A name in a database of its own, and the instances of an incident. */
 export class Stage implements AsyncDisposable {
   readonly name = 'bot';
@@ -54,6 +60,13 @@ export class Stage implements AsyncDisposable {
   bot(label: string, options: BotOptions = {}): Instance {
     const settled = { name: this.name, label, connectionString: this.url, ...options };
     const program = new URL('bot.js', import.meta.url);
+    return this.#enter(label, startNode(program, [JSON.stringify(settled)], { env: unnamed() }));
+  }
+
+  /** A process with resource locks, which it takes in this order. */
+  worker(label: string, { takes, ...options }: WorkerOptions): Instance {
+    const settled = { label, connectionString: this.url, takes, ...options };
+    const program = new URL('worker.js', import.meta.url);
     return this.#enter(label, startNode(program, [JSON.stringify(settled)], { env: unnamed() }));
   }
 
