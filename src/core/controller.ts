@@ -118,7 +118,7 @@ export class SingletonLockController
   start(): Promise<void> {
     const { isOver } = this.#lifecycle;
     if (isOver && this.#work.isAsking) return Promise.reject(selfWait(this.name));
-    return this.#lifecycle.start();
+    return outsideWork(() => this.#lifecycle.start());
   }
 
   /**

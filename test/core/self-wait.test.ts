@@ -151,6 +151,26 @@ describe('nobody else is told so:', () => {
     },
   );
 
+  test('a listener of another controller that work has started', async () => {
+    const other = world.add({ name: 'other' });
+    const heard = vi.fn();
+    other.on('active', () => one.stop().then(() => heard(one.state)));
+    const ended = deferred();
+    await Promise.all([
+      one.gated(async () => {
+        await other.start();
+        await ended.promise;
+      })(),
+      world.clock.advance(1_000).then(() => {
+        expect(heard).not.toHaveBeenCalled();
+        ended.resolve();
+      }),
+    ]);
+    await world.clock.advance(1_000);
+    expect(heard).toHaveBeenCalledExactlyOnceWith('stopped');
+    await other.stop();
+  });
+
   test('work that waits for another controller', async () => {
     const other = world.add({ name: 'other' });
     await other.start();
