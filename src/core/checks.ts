@@ -31,7 +31,7 @@ export function checkLabel(label: string): string {
 }
 
 export function checkMetadata(metadata: Readonly<Record<string, unknown>>): typeof metadata {
-  const what = '`metadata` to be an object that JSON can hold, without NUL characters';
+  const what = '`metadata` to be an object that JSON can hold, of well-formed text without NUL';
   let json: string | undefined;
   try {
     json = JSON.stringify(metadata);
@@ -40,7 +40,10 @@ export function checkMetadata(metadata: Readonly<Record<string, unknown>>): type
     throw refusal(what, shown(metadata), why);
   }
   expect(json?.startsWith('{') === true, what, metadata);
-  expect(json?.includes('\\u0000') === false, what, metadata, 'There is a NUL character in it.');
+  // JSON writes a backslash as two: what stands behind an odd one is an escape.
+  const [, unkept] = /(?<!\\)(?:\\\\)*\\u(0000|d[89a-f]..)/.exec(json ?? '') ?? [];
+  expect(unkept !== '0000', what, metadata, 'There is a NUL character in it.');
+  expect(unkept === undefined, what, metadata, 'There is half a surrogate pair in it.');
   return metadata;
 }
 

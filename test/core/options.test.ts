@@ -111,16 +111,25 @@ describe('metadata', () => {
   test('that the database could never keep is refused when it is given, not retried for ever', () => {
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
-    const what = 'Expected `metadata` to be an object that JSON can hold, without NUL characters';
+    const what =
+      'Expected `metadata` to be an object that JSON can hold, of well-formed text without NUL';
     const refusals: [unknown, string][] = [
       [circular, 'an object. Converting circular structure to JSON'],
       [{ big: 1n }, 'an object. Do not know how to serialize a BigInt'],
       [{ text: 'a\0b' }, 'an object. There is a NUL character in it.'],
+      [{ ['a\0b']: 1 }, 'an object. There is a NUL character in it.'],
+      [{ text: 'a\ud800' }, 'an object. There is half a surrogate pair in it.'],
+      [{ text: '\\\udc00' }, 'an object. There is half a surrogate pair in it.'],
       [['a'], 'an array.'],
       ['text', '"text".'],
       [() => {}, 'a function.'],
     ];
     for (const [metadata, got] of refusals) refused({ metadata }, `${what}, got ${got}`);
+  });
+
+  test('may speak of what it may not hold', () => {
+    const metadata = { text: '\\u0000 \\\\ud800', emoji: '😀', 'a\\': '\\' };
+    expect(settled({ metadata }).candidate.metadata).toBe(metadata);
   });
 });
 
