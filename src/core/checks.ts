@@ -120,8 +120,18 @@ const refusal = (what: string, got: string, remedy = ''): LockdError =>
 
 /** Of an object only that it is one: it may be large, or hold a password. */
 function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  if (typeof value === 'string') return shortened(value);
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
+
+/** That it is too long is seen by its length. */
+function shortened(text: string): string {
+  const characters = [...text];
+  if (characters.length <= mostShown) return JSON.stringify(text);
+  const shown = characters.slice(0, mostShown).join('');
+  return `${JSON.stringify(shown)}… (${characters.length} characters)`;
+}
+
+const mostShown = 80;

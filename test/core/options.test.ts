@@ -91,8 +91,9 @@ describe('a name', () => {
     refused({ name }, /^Expected `name` to be 1 to 200 well-formed characters/);
   });
 
-  test('that is refused is shown, but not without end', () => {
-    refused({ name: 'x'.repeat(1_000) }, /got "x{80}"\.$/);
+  test('that is refused is shown, but not without end, and then with its length', () => {
+    refused({ name: `${'x'.repeat(79)}\n` }, /got "x{79}\\n"\.$/);
+    refused({ name: '😀'.repeat(201) }, /got "(😀){80}"… \(201 characters\)\.$/);
   });
 });
 
