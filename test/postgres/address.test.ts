@@ -53,6 +53,13 @@ describe('what pg would misread without a word is refused:', () => {
     expect(refusal(options)).toMatch(message);
   });
 
+  test.each(['host', 'user', 'database', 'options'])('a %s that is no text', (name) => {
+    const message = `Expected \`connection.${name}\` to be a string, got`;
+    expect(refusal({ connection: { [name]: 5 } })).toBe(`${message} number.`);
+    expect(refusal({ connection: { [name]: ['x'] } })).toBe(`${message} object.`);
+    expect(refusal({ connection: { [name]: null } })).toBe('accepted');
+  });
+
   test.each([
     ['sslmod=disable', 'sslmode'],
     ['sslmdoe=disable', 'sslmode'],
