@@ -115,9 +115,9 @@ function refuseSchema(schema: unknown): void {
       `Expected \`schema\` to be a lower-case identifier of at most 63 characters, got ${got}.`,
     );
   }
-  if (!schema.startsWith('pg_')) return;
+  if (!schema.startsWith('pg_') && schema !== 'information_schema') return;
   throw invalid(
-    `Expected \`schema\` to be a name of ours, got ${JSON.stringify(schema)}: names that begin with pg_ are the server's.`,
+    `Expected \`schema\` to be a name of ours, got ${JSON.stringify(schema)}: information_schema and names that begin with pg_ are the server's.`,
   );
 }
 

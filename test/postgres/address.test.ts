@@ -48,6 +48,7 @@ describe('what pg would misread without a word is refused:', () => {
     ['a number', { connectionString: 5 }, /to be a string, got number/],
     ['a schema that is no text', { schema: 5 }, /`schema` to be .*, got number/],
     ['a schema of the server', { schema: 'pg_foo' }, /begin with pg_ are the server's/],
+    ['another one', { schema: 'information_schema' }, /information_schema and names/],
   ];
   test.each(cases)('%s', (_, options, message) => {
     expect(refusal(options)).toMatch(message);
