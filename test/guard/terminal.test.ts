@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { query } from '../support/database.ts';
@@ -88,3 +89,25 @@ test.skipIf(!existsSync('/dev/full'))(
     await until(async () => (await shop.alive()).length === 0, { describe: 'nobody is left' });
   },
 );
+
+test('a log that nobody reads holds up no exit, either', async () => {
+  await using shop = await openWorkshop(2_000);
+  using full = fullPipe(join(shop.folder, 'log'));
+  const flags = ['--ttl', '2s', '--database-url', shop.url];
+  const words = [process.execPath, cli, 'run', shop.name, ...flags];
+  const line = `exec ${words.join(' ')} -- sh -c 'exit 3' 2> ${full.path}`;
+  await using run = new TestProcess('sh', ['-c', line], { env: shop.environment('full') });
+  expect(await run.exited).toMatchObject({ code: 3 });
+  await until(async () => (await shop.alive()).length === 0, { describe: 'nobody is left' });
+});
+
+/** A pipe that takes nothing more, and whose reader is there and does not read. */
+function fullPipe(path: string): Disposable & { readonly path: string } {
+  expect(spawnSync('mkfifo', [path]).status).toBe(0);
+  const reader = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  const fill = (): void => {
+    for (;;) writeSync(reader, '\n'.repeat(4096));
+  };
+  expect(fill).toThrow('EAGAIN');
+  return { path, [Symbol.dispose]: () => closeSync(reader) };
+}
