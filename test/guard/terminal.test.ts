@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process';
-import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { query } from '../support/database.ts';
@@ -90,24 +90,32 @@ test.skipIf(!existsSync('/dev/full'))(
   },
 );
 
-test('a log that nobody reads holds up no exit, either', async () => {
+test('a log into a socket that nobody reads, as of a journal, holds up no exit', async () => {
   await using shop = await openWorkshop(2_000);
-  using full = fullPipe(join(shop.folder, 'log'));
-  const flags = ['--ttl', '2s', '--database-url', shop.url];
-  const words = [process.execPath, cli, 'run', shop.name, ...flags];
-  const line = `exec ${words.join(' ')} -- sh -c 'exit 3' 2> ${full.path}`;
-  await using run = new TestProcess('sh', ['-c', line], { env: shop.environment('full') });
-  expect(await run.exited).toMatchObject({ code: 3 });
-  await until(async () => (await shop.alive()).length === 0, { describe: 'nobody is left' });
+  const command = ['sh', '-c', 'sleep 0.5; exit 3'];
+  const words = [process.execPath, cli, 'run', shop.name, '--ttl', '2s', '--', ...command];
+  const run = spawn('sh', ['-c', '"$0" -e "$FILL"; exec "$0" "$@"', ...words], {
+    env: { ...process.env, ...shop.environment('full'), DATABASE_URL: shop.url, FILL: fill },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  try {
+    expect(await once(run, 'exit')).toEqual([3, null]);
+    await until(async () => (await shop.alive()).length === 0, { describe: 'nobody is left' });
+  } finally {
+    run.stderr.destroy();
+  }
 });
 
-/** A pipe that takes nothing more, and whose reader is there and does not read. */
-function fullPipe(path: string): Disposable & { readonly path: string } {
-  expect(spawnSync('mkfifo', [path]).status).toBe(0);
-  const reader = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-  const fill = (): void => {
-    for (;;) writeSync(reader, '\n'.repeat(4096));
-  };
-  expect(fill).toThrow('EAGAIN');
-  return { path, [Symbol.dispose]: () => closeSync(reader) };
-}
+/** Writes until there is no room, and is none a moment later: Node takes a little unasked. */
+const fill = `
+  process.stderr; // no write waits from here on
+  const moment = new Int32Array(new SharedArrayBuffer(4));
+  for (let refused = 0; refused < 10; ) {
+    try {
+      fs.writeSync(2, 'x'.repeat(100));
+      refused = 0;
+    } catch {
+      refused += 1;
+      Atomics.wait(moment, 0, 0, 20);
+    }
+  }`;
