@@ -126,7 +126,8 @@ export class SingletonLockController
    * does not finish it keeps the seat and does not settle; forced, it gives up after
    * `drainTimeoutMs`, and the successor waits for the lease to run out. Calling it again joins the
    * first call. Called by the work of `whileActive` or by a gated handler, it settles for that caller
-   * when the gate is closed and the term aborted: the drain waits for the caller.
+   * when the gate is closed and the term aborted: the drain waits for the caller. What such work sets
+   * up, as a timer or a signal handler, is such a caller while the work runs.
    */
   stop(options: LeaveOptions = {}): Promise<void> {
     const force = isForced(options);
