@@ -85,6 +85,9 @@ test('an option that does not fit is named as it was set, by flag or variable', 
   expect(flag.stderr).toContain('`--ttl` to be from 500 ms');
   const variable = await lockd(['run', 'bot', '--', 'true'], { ...anywhere, LOCKD_TTL: '1ms' });
   expect(variable.stderr).toContain('`LOCKD_TTL` to be from 500 ms');
+  const demo = await lockd(['demo', '--ttl', '499ms']);
+  expect(demo).toMatchObject({ code: ExitCode.usage, stdout: '' });
+  expect(demo.stderr).toContain('`--ttl` to be from 500 ms');
 });
 
 test('a variable that nobody reads is refused, with the nearest that is read', async () => {
