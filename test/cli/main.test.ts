@@ -48,6 +48,10 @@ test('without a verb the help goes to stderr and the usage is wrong', async () =
 test.for([
   { args: ['statsu'], says: 'Did you mean status?' },
   { args: ['status', '--shcema', 'x'], says: 'Did you mean --schema?' },
+  { args: ['status', '--shcema=x'], says: "unknown option '--shcema'\n(Did you mean --schema?)" },
+  { args: ['--ttl=5s', 'run', 'x'], says: 'behind the verb: lockd run --ttl' },
+  { args: ['--shcema=x', 'status'], says: 'behind the verb: lockd status --schema' },
+  { args: ['status', '--zzzzzzzzzzzz=x'], says: "unknown option '--zzzzzzzzzzzz'" },
   { args: ['status', 'a', 'b'], says: 'too many arguments' },
   { args: ['resign'], says: "missing required argument 'name'" },
   { args: ['status', '--ttl', '10'], says: 'such as 10s, 1.5s, 250ms or 5m' },
