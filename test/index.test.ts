@@ -120,6 +120,16 @@ test.each<[string, string, () => unknown]>([
     () => controller.whenActive({ signal: 5 as never }),
   ],
   [
+    'whenActive',
+    'the signal in an object, `{ signal }`, got an object.',
+    () => controller.whenActive(AbortSignal.abort() as never),
+  ],
+  [
+    'terms',
+    'the signal in an object, `{ signal }`, got an object.',
+    () => controller.terms(new AbortController().signal as never).next(),
+  ],
+  [
     'assertFence',
     '`client` to be an object with the methods `query`, got undefined.',
     () => assertFence(...([] as unknown as Parameters<typeof assertFence>)),
