@@ -170,7 +170,11 @@ export function settleOptions(
     'Lower it, or raise `maxWaitMs`.',
   );
   const waitFactor = options.waitFactor ?? defaults.waitFactor;
-  expect(waitFactor >= 1 && waitFactor <= 10, '`waitFactor` to be from 1 to 10', waitFactor);
+  expect(
+    typeof waitFactor === 'number' && waitFactor >= 1 && waitFactor <= 10,
+    '`waitFactor` to be a number from 1 to 10',
+    waitFactor,
+  );
   return {
     candidate: {
       name: checkName(options.name),

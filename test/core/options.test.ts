@@ -207,8 +207,8 @@ describe('what does not fit together', () => {
     expect(settled({ maxWaitMs: 200 }).rules.firstWaitMs).toBe(200);
   });
 
-  test.each([0.9, 10.1, Number.NaN])('`waitFactor` may not be %s', (waitFactor) => {
-    refused({ waitFactor }, /^Expected `waitFactor` to be from 1 to 10, got /);
+  test.each([0.9, 10.1, Number.NaN, '2'])('`waitFactor` may not be %o', (waitFactor) => {
+    refused({ waitFactor }, /^Expected `waitFactor` to be a number from 1 to 10, got /);
   });
 
   test('words that are no choices are refused with the choices', () => {
