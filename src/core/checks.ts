@@ -31,7 +31,8 @@ export function checkLabel(label: string): string {
 }
 
 export function checkMetadata(metadata: Readonly<Record<string, unknown>>): typeof metadata {
-  const what = '`metadata` to be an object that JSON can hold, of well-formed text without NUL';
+  const what =
+    '`metadata` to be an object that JSON can hold in 64 KiB, of well-formed text without NUL';
   let json: string | undefined;
   try {
     json = JSON.stringify(metadata);
@@ -40,6 +41,8 @@ export function checkMetadata(metadata: Readonly<Record<string, unknown>>): type
     throw refusal(what, shown(metadata), why);
   }
   expect(json?.startsWith('{') === true, what, metadata);
+  const bytes = Buffer.byteLength(json ?? '');
+  expect(bytes <= 64 * 1024, what, metadata, `It takes ${bytes} bytes.`);
   // JSON writes a backslash as two: what stands behind an odd one is an escape.
   const [, unkept] = /(?<!\\)(?:\\\\)*\\u(0000|d[89a-f]..)/.exec(json ?? '') ?? [];
   expect(unkept !== '0000', what, metadata, 'There is a NUL character in it.');

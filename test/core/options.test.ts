@@ -113,7 +113,7 @@ describe('metadata', () => {
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
     const what =
-      'Expected `metadata` to be an object that JSON can hold, of well-formed text without NUL';
+      'Expected `metadata` to be an object that JSON can hold in 64 KiB, of well-formed text without NUL';
     const refusals: [unknown, string][] = [
       [circular, 'an object. Converting circular structure to JSON'],
       [{ big: 1n }, 'an object. Do not know how to serialize a BigInt'],
@@ -126,6 +126,13 @@ describe('metadata', () => {
       [() => {}, 'a function.'],
     ];
     for (const [metadata, got] of refusals) refused({ metadata }, `${what}, got ${got}`);
+  });
+
+  test('may take 64 KiB as JSON, and no more: each status reads it of everybody who waits', () => {
+    const filled = (bytes: number) => ({ text: 'ä'.repeat((bytes - '{"text":""}'.length) / 2) });
+    const most = filled(64 * 1024 - 1);
+    expect(settled({ metadata: most }).candidate.metadata).toBe(most);
+    refused({ metadata: filled(64 * 1024 + 1) }, /64 KiB.*got an object\. It takes 65537 bytes\.$/);
   });
 
   test('may speak of what it may not hold', () => {
