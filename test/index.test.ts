@@ -136,7 +136,7 @@ test.each<[string, string, () => unknown]>([
   ],
   [
     'assertFence',
-    '`name` to be 1 to 200 well-formed characters without control characters, got undefined.',
+    '`name` to be 1 to 200 well-formed characters without control characters, not only white space, got undefined.',
     () => assertFence(client, 5 as never),
   ],
   [

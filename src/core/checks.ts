@@ -14,8 +14,8 @@ export const aMinute: Bound = { ms: 60 * 1000, inWords: 'a minute' };
 /** A name as the database keeps it: two that look different are different. */
 export function checkName(name: unknown): string {
   expect(
-    typeof name === 'string' && isText(name, 200),
-    '`name` to be 1 to 200 well-formed characters without control characters',
+    typeof name === 'string' && isText(name, 200) && name.trim() !== '',
+    '`name` to be 1 to 200 well-formed characters without control characters, not only white space',
     name,
   );
   return name as string;

@@ -19,7 +19,7 @@ import type { Candidate } from './store.ts';
 
 /** What a controller can be told. Only `name` has no default. */
 export interface ControllerOptions {
-  /** What is led: 1 to 200 characters, well-formed, without control characters. */
+  /** What is led: 1 to 200 characters, well-formed, without control characters, not only white space. */
   readonly name: string;
   /** Who this is, for people. @default `hostname:pid` */
   readonly label?: string | undefined;

@@ -71,6 +71,7 @@ describe('a name', () => {
     ['200 characters long outside the first plane', '😀'.repeat(200)],
     ['SQL', "'; drop table x --"],
     ['quoted', 'Ω "x" %s'],
+    ['of words', ' a b '],
   ])('may be %s', (_, name) => {
     expect(settled({ name }).candidate.name).toBe(name);
   });
@@ -79,6 +80,8 @@ describe('a name', () => {
     ['empty', ''],
     ['201 characters long', 'a'.repeat(201)],
     ['201 characters long outside the first plane', '😀'.repeat(201)],
+    ['a space', ' '],
+    ['only white space', '\u00a0 \u2003'],
     ['with a NUL', 'a\0b'],
     ['of two lines', 'line\nbreak'],
     ['with a tab', 'tab\t'],
@@ -88,7 +91,7 @@ describe('a name', () => {
     ['null', null],
     ['a number', 5],
   ])('may not be %s', (_, name) => {
-    refused({ name }, /^Expected `name` to be 1 to 200 well-formed characters/);
+    refused({ name }, /^Expected `name` to be 1 to 200 well-formed characters .*white space, got /);
   });
 
   test('that is refused is shown, but not without end, and then with its length', () => {
