@@ -36,6 +36,13 @@ test.concurrent('a command that cannot be had exits as in a shell: 127 not found
   expect(barred.process.stderr).toContain(
     `lockd: ${plain}: permission denied: chmod +x it, or put its interpreter before it`,
   );
+  const env = { PATH: `${process.env['PATH']}:${shop.folder}` };
+  const found = shop.run('found', {}, { command: ['plain', shop.marker], env });
+  expect(await found.exit()).toBe(126);
+  await found.process.closed;
+  expect(found.process.stderr).toContain(
+    `lockd: ${plain}: permission denied: chmod +x it, or put its interpreter before it`,
+  );
   const folder = shop.run('folder', {}, { command: [shop.folder, shop.marker] });
   expect(await folder.exit()).toBe(126);
   await folder.process.closed;
