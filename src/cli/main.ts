@@ -87,6 +87,7 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
         const [name, words] = command.processedArgs as [string, string[]];
         expectNoAddress(name);
         const started = afterDashes(words, argv);
+        if (started[0] === '') throw usageError(commandEmpty);
         const { run } = await import('./run.ts');
         return run(name, started, runOptions(command));
       }),
@@ -205,6 +206,8 @@ function afterDashes(words: readonly string[], argv: readonly string[]): string[
   throw usageError(nameMissing);
 }
 
+const commandEmpty =
+  'Expected a command behind --, got "". Is the variable empty that names it: lockd run NAME -- "$COMMAND"?';
 const nameMissing = 'NAME is missing: lockd run NAME -- COMMAND';
 
 /** `lockd run -- true`: it is not the command that is missing. */

@@ -65,6 +65,9 @@ test.for([
   { args: ['run', 'bot', 'ls', '-l'], says: "unknown option '-l'" },
   { args: ['run', 'bot', 'ls'], says: 'lockd run NAME -- COMMAND' },
   { args: ['run', 'bot', 'ls', '--', '-l'], says: 'lockd run NAME -- COMMAND' },
+  { args: ['run', 'bot', '--', ''], says: 'Expected a command behind --, got ""' },
+  { args: ['run', 'bot', '--', '', 'x'], says: 'Expected a command behind --, got ""' },
+  { args: ['run', '--', 'bot', '--', ''], says: 'Expected a command behind --, got ""' },
   { args: ['run', 'bot', '--'], says: "missing required argument 'command'" },
 ])('a wrong command line exits 64 and says what is wrong: $args', async ({ args, says }) => {
   const { code, stdout, stderr } = await lockd(args);
