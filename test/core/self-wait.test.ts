@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { SingletonLockController } from '../../src/core/controller.ts';
 import { deferred } from '../../src/core/deferred.ts';
+import { silentLogger } from '../../src/core/log.ts';
 import { settle } from '../../src/testing/fake-clock.ts';
 import { setup } from './controllers.ts';
 
@@ -122,6 +123,30 @@ test('work that a forced stop gave up on starts nothing that would wait for it',
   expect(one.state).toBe('stopped');
   stopped.resolve();
   await refused;
+});
+
+test('a start within work that nobody awaits starts nothing, ends no process, and is warned about in the log', async () => {
+  const unhandled = vi.fn();
+  process.on('unhandledRejection', unhandled);
+  try {
+    const warn = vi.fn();
+    const other = world.add({ name: 'other', logger: { ...silentLogger, warn } });
+    await other.start();
+    await other.gated(async () => {
+      await other.stop();
+      void other.start();
+    })();
+    await world.clock.advance(1_000);
+    await settle();
+    expect(other.state).toBe('stopped');
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ code: 'LOCKD_SELF_WAIT', name: 'other' }),
+      'did not start within work',
+    );
+    expect(unhandled).not.toHaveBeenCalled();
+  } finally {
+    process.off('unhandledRejection', unhandled);
+  }
 });
 
 describe('nobody else is told so:', () => {
