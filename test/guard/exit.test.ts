@@ -102,7 +102,7 @@ test.concurrent('a command that ends by itself takes what it has left in its gro
 
 test.concurrent('a stop that comes while what the command has left behind still finishes does not cut it short', async () => {
   await using shop = await openWorkshop(10_000);
-  const run = shop.run('only', { endsMs: 500, exitCode: 5, below: { finishMs: 600 } });
+  const run = shop.run('only', { endsMs: 2_000, exitCode: 5, below: { finishMs: 600 } });
   const told = await shop.claimed({ who: 'grandchild', kind: 'SIGTERM' });
   signal(run.guard, 'SIGTERM');
   expect(await run.exit()).toBe(5);
