@@ -33,6 +33,7 @@ export type {
   LeaveOptions,
 } from './core/surface.ts';
 export type { Term } from './core/term.ts';
+export type { WaitOptions } from './core/waiting.ts';
 export type { DatabaseOptions } from './postgres/connection.ts';
 export type { Fault, FaultCode } from './postgres/faults.ts';
 export { assertFence, type Fenced, type Queryable } from './postgres/fence.ts';

@@ -120,13 +120,23 @@ test.each<[string, string, () => unknown]>([
     () => controller.whenActive({ signal: 5 as never }),
   ],
   [
+    'whenActive',
+    'the signal in an object, `{ signal }`, got an object.',
+    () => controller.whenActive(AbortSignal.abort() as never),
+  ],
+  [
+    'terms',
+    'the signal in an object, `{ signal }`, got an object.',
+    () => controller.terms(new AbortController().signal as never).next(),
+  ],
+  [
     'assertFence',
     '`client` to be an object with the methods `query`, got undefined.',
     () => assertFence(...([] as unknown as Parameters<typeof assertFence>)),
   ],
   [
     'assertFence',
-    '`name` to be 1 to 200 well-formed characters without control characters, got undefined.',
+    '`name` to be 1 to 200 well-formed characters without control characters, not only white space, got undefined.',
     () => assertFence(client, 5 as never),
   ],
   [

@@ -37,7 +37,9 @@ export async function openDatabase(
   const address = databaseUrl ?? environment['DATABASE_URL'];
   if (address !== undefined) {
     if (address === '') {
-      const name = databaseUrl === undefined ? 'DATABASE_URL' : '--database-url';
+      const given =
+        environment['LOCKD_DATABASE_URL'] === '' ? 'LOCKD_DATABASE_URL' : '--database-url';
+      const name = databaseUrl === undefined ? 'DATABASE_URL' : given;
       throw usageError(
         `Expected ${name} to name a database, but it is set and empty. Unset it, or set it to postgres://…`,
       );

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
 import { LockdError } from '../core/errors.ts';
+import { settleOptions } from '../core/options.ts';
 import { stopSignals } from '../guard/signals.ts';
 import { dropSchema } from '../postgres/demo-items.ts';
 import { expectEmbedded } from './database.ts';
@@ -25,6 +26,7 @@ export async function demo({
   ttlMs = defaultTtlMs,
   takeover,
 }: CommonOptions): Promise<number> {
+  settleOptions({ name: 'demo', ttlMs }); // what its instances would refuse in logs that nobody sees
   const stopping = new AbortController();
   let stoppedBy: NodeJS.Signals | undefined;
   const stop = (signal: NodeJS.Signals): void => {

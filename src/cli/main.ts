@@ -19,7 +19,7 @@ import {
 } from './options.ts';
 import { printable, redact } from './output.ts';
 import { fail, failAsJson, isJsonAsked, onUnwritten } from './report.ts';
-import { refuseUnknownVariables } from './variables.ts';
+import { refuseUnknownVariables, withNearestFlag } from './variables.ts';
 import { afterDashes, examples, expectNoAddress, inOurVoice, nameFirst } from './words.ts';
 
 /** Once per process; `argv` as `process.argv`. Resolves with the exit code when nothing is left to do. */
@@ -62,7 +62,7 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
     .configureOutput({
       writeErr: (text) => process.stderr.write(printable(redact(text))),
       outputError: (text, write) => {
-        const message = nameFirst(inOurVoice(text), argv);
+        const message = withNearestFlag(nameFirst(inOurVoice(text), argv), program, argv);
         if (isJsonAsked(argv)) failAsJson({ code: 'LOCKD_INVALID_OPTION', message }, argv[2]);
         else write(message);
       },

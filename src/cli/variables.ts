@@ -1,4 +1,4 @@
-/** What the environment is checked for, and how messages name what was set. */
+/** What the environment and misspelt flags are checked for, and how messages name what was set. */
 
 import type { Command } from 'commander';
 import { isLockdError, type LockdErrorCode } from '../core/errors.ts';
@@ -52,4 +52,25 @@ export function inFlags(message: string, error: unknown, command: Command): stri
     const set = (isVariable ? option.envVar : option.long) ?? key;
     return text.replaceAll(`\`${key}\``, `\`${set}\``).replaceAll(`\`${key}Ms\``, `\`${set}\``);
   }, message);
+}
+
+/** commander looks for the nearest flag, but not before the verb, and not where a value is glued to it. */
+export function withNearestFlag(
+  message: string,
+  program: Command,
+  argv: readonly string[],
+): string {
+  const [, flag] = /^lockd: unknown option '(--[^']+)'\n$/.exec(message) ?? [];
+  if (flag === undefined) return message;
+  const isBehindVerb = program.commands.some((verb) => verb.name() === argv[2]);
+  const verb = program.commands.find((one) => argv.includes(one.name()));
+  const flags = (verb === undefined ? program.commands : [verb]).flatMap(({ options }) =>
+    options.flatMap(({ long }) => long ?? []),
+  );
+  const nearest = flags.includes(flag) ? flag : nearestOf(flag, flags);
+  if (nearest === undefined) return message;
+  const remedy = isBehindVerb
+    ? `Did you mean ${nearest}?`
+    : `Flags stand behind the verb: lockd ${verb?.name() ?? 'VERB'} ${nearest}`;
+  return `${message}(${remedy})\n`;
 }

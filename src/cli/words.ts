@@ -22,11 +22,16 @@ export function afterDashes(
   if (dashes === -1 || command.length < words.length) {
     throw usageError(`Expected -- between ${what} and the command: lockd ${verb} -- COMMAND`);
   }
-  if (words.length === behind.length) return command;
   // `lockd run -- --odd-name -- command`
-  if (command[0] === '--') return command.slice(1);
-  throw usageError(missing(verb));
+  const isOdd = words.length !== behind.length;
+  if (isOdd && command[0] !== '--') throw usageError(missing(verb));
+  const started = isOdd ? command.slice(1) : command;
+  if (started[0] === '') throw usageError(empty(verb));
+  return started;
 }
+
+const empty = (verb: string): string =>
+  `Expected a command behind --, got "". Is the variable empty that names it: lockd ${verb} -- "$COMMAND"?`;
 
 /** These run a command. */
 const running = ['run NAME', 'lock RESOURCE'] as const;

@@ -17,8 +17,8 @@ export const aMinute: Bound = { ms: 60 * 1000, inWords: 'a minute' };
 /** A name as the database keeps it: two that look different are different. */
 export function checkName(name: unknown): string {
   expect(
-    typeof name === 'string' && isText(name, 200),
-    '`name` to be 1 to 200 well-formed characters without control characters',
+    typeof name === 'string' && isText(name, 200) && name.trim() !== '',
+    '`name` to be 1 to 200 well-formed characters without control characters, not only white space',
     name,
   );
   expect(
@@ -39,7 +39,8 @@ export function checkLabel(label: string): string {
 }
 
 export function checkMetadata(metadata: Readonly<Record<string, unknown>>): typeof metadata {
-  const what = '`metadata` to be an object that JSON can hold, without NUL characters';
+  const what =
+    '`metadata` to be an object that JSON can hold in 64 KiB, of well-formed text without NUL';
   let json: string | undefined;
   try {
     json = JSON.stringify(metadata);
@@ -48,7 +49,12 @@ export function checkMetadata(metadata: Readonly<Record<string, unknown>>): type
     throw refusal(what, shown(metadata), why);
   }
   expect(json?.startsWith('{') === true, what, metadata);
-  expect(json?.includes('\\u0000') === false, what, metadata, 'There is a NUL character in it.');
+  const bytes = Buffer.byteLength(json ?? '');
+  expect(bytes <= 64 * 1024, what, metadata, `It takes ${bytes} bytes.`);
+  // JSON writes a backslash as two: what stands behind an odd one is an escape.
+  const [, unkept] = /(?<!\\)(?:\\\\)*\\u(0000|d[89a-f]..)/.exec(json ?? '') ?? [];
+  expect(unkept !== '0000', what, metadata, 'There is a NUL character in it.');
+  expect(unkept === undefined, what, metadata, 'There is half a surrogate pair in it.');
   return metadata;
 }
 
@@ -125,8 +131,18 @@ const refusal = (what: string, got: string, remedy = ''): LockdError =>
 
 /** Of an object only that it is one: it may be large, or hold a password. */
 function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  if (typeof value === 'string') return shortened(value);
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
+
+/** That it is too long is seen by its length. */
+function shortened(text: string): string {
+  const characters = [...text];
+  if (characters.length <= mostShown) return JSON.stringify(text);
+  const shown = characters.slice(0, mostShown).join('');
+  return `${JSON.stringify(shown)}… (${characters.length} characters)`;
+}
+
+const mostShown = 80;

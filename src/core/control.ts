@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { complain, noComplaints, recover } from './complaints.ts';
 import { deferred } from './deferred.ts';
 import { isLockdError, type LockdError, messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
@@ -110,8 +111,10 @@ export class ControlLink implements Control {
   }
 
   async #keepConnected(hear: (notice: Notice) => void, signal: AbortSignal): Promise<void> {
-    const { store, candidate, random, logger, connectTimeoutMs, reconnectMaxMs } = this.#options;
+    const { store, candidate, clock, random, logger, connectTimeoutMs, reconnectMaxMs } =
+      this.#options;
     let failures = 0;
+    let complaints = noComplaints;
     while (!signal.aborted) {
       const lost = deferred();
       this.#lost = lost.resolve;
@@ -127,6 +130,11 @@ export class ControlLink implements Control {
         this.#answered.resolve(undefined);
         logger.debug({ backend: session.backend }, 'registered');
         failures = 0;
+        const recovered = recover(complaints);
+        complaints = recovered.complaints;
+        if (recovered.failures > 0) {
+          logger.info({ failures: recovered.failures }, 'registered again');
+        }
         // stop() and reconnect() do not see a session that is still being made: both mark it lost.
         await lost.promise;
         if (signal.aborted) await session.close();
@@ -136,10 +144,11 @@ export class ControlLink implements Control {
         failures += 1;
         const isHopeless = isLockdError(error) && !error.isRetryable;
         this.#answered.resolve(isHopeless ? error : undefined);
-        if (failures === 1) {
-          const code = isLockdError(error) ? error.code : undefined;
-          logger.warn({ code, reason: messageOf(error) }, 'could not register');
-        }
+        const complained = complain(complaints, error, failures, clock.mono());
+        complaints = complained.complaints;
+        const { code, since, isToTell } = complained;
+        const fields = { code, reason: messageOf(error), ...since };
+        logger[isToTell ? 'warn' : 'debug'](fields, 'could not register');
       }
       session?.destroy();
       this.#session = undefined;

@@ -6,7 +6,7 @@ import { Delivery } from './events.ts';
 import { Gate } from './gate.ts';
 import { hostOf } from './host.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { withFields } from './log.ts';
+import { type Logger, withFields } from './log.ts';
 import { trustedUntil } from './machine/tenure.ts';
 import { Notices } from './notices.ts';
 import type { Settled } from './options.ts';
@@ -46,6 +46,7 @@ export class SingletonLockController
   /** The one watcher of this controller, in its log lines. */
   readonly watcherId: string;
   readonly #settled: Settled;
+  readonly #logger: Logger;
   readonly #work = new Work();
   readonly #prospect = new Prospect();
   readonly #notices: Notices;
@@ -63,6 +64,7 @@ export class SingletonLockController
     this.#settled = settled;
     this.#notices = new Notices(settled.noticeIntervalMs);
     const logger = withFields(settled.logger, { name, instance, watcher: this.watcherId });
+    this.#logger = logger;
     const delivery = new Delivery<ControllerEvents>(this, (event, error) =>
       logger.error({ event, reason: messageOf(error) }, 'a listener failed'),
     );
@@ -113,12 +115,13 @@ export class SingletonLockController
    * it. A database that is down is no error: it keeps trying. Rejects with what retrying cannot heal
    * (no schema, no privilege, a transaction pooler, …), or `LOCKD_STOPPED`. Calling it again joins the
    * first call; calling it while it stops starts anew afterwards. Work that stops and then starts would
-   * wait for itself: for it this rejects with `LOCKD_SELF_WAIT`.
+   * wait for itself: for it this rejects with `LOCKD_SELF_WAIT`, and a warning in the log says so. Where
+   * nobody awaits it, that is all.
    */
   start(): Promise<void> {
     const { isOver } = this.#lifecycle;
-    if (isOver && this.#work.isAsking) return Promise.reject(selfWait(this.name));
-    return this.#lifecycle.start();
+    if (isOver && this.#work.isAsking) return this.#refuseStart();
+    return outsideWork(() => this.#lifecycle.start());
   }
 
   /**
@@ -126,7 +129,8 @@ export class SingletonLockController
    * does not finish it keeps the seat and does not settle; forced, it gives up after
    * `drainTimeoutMs`, and the successor waits for the lease to run out. Calling it again joins the
    * first call. Called by the work of `whileActive` or by a gated handler, it settles for that caller
-   * when the gate is closed and the term aborted: the drain waits for the caller.
+   * when the gate is closed and the term aborted: the drain waits for the caller. What such work sets
+   * up, as a timer or a signal handler, is such a caller while the work runs.
    */
   stop(options: LeaveOptions = {}): Promise<void> {
     const force = isForced(options);
@@ -204,6 +208,15 @@ export class SingletonLockController
    */
   passiveNotice(key: string): boolean {
     return !this.isActive() && this.#notices.take(key, this.#settled.clock.mono());
+  }
+
+  #refuseStart(): Promise<void> {
+    const error = selfWait(this.name);
+    const { code, message: reason } = error;
+    this.#logger.warn({ code, reason }, 'did not start within work');
+    const refused = Promise.reject(error);
+    refused.catch(() => {}); // unheard, it would end the process; whoever awaits it has it all the same
+    return refused;
   }
 
   #validForMs(): number {

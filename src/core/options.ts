@@ -19,7 +19,7 @@ import type { Candidate } from './store.ts';
 
 /** What a controller can be told. Only `name` has no default. */
 export interface ControllerOptions {
-  /** What is led: 1 to 200 characters, well-formed, without control characters. */
+  /** What is led: 1 to 200 characters, well-formed, without control characters, not only white space. */
   readonly name: string;
   /** Who this is, for people. @default `hostname:pid` */
   readonly label?: string | undefined;
@@ -170,7 +170,11 @@ export function settleOptions(
     'Lower it, or raise `maxWaitMs`.',
   );
   const waitFactor = options.waitFactor ?? defaults.waitFactor;
-  expect(waitFactor >= 1 && waitFactor <= 10, '`waitFactor` to be from 1 to 10', waitFactor);
+  expect(
+    typeof waitFactor === 'number' && waitFactor >= 1 && waitFactor <= 10,
+    '`waitFactor` to be a number from 1 to 10',
+    waitFactor,
+  );
   return {
     candidate: {
       name: checkName(options.name),

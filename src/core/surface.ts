@@ -34,8 +34,8 @@ export interface ControllerEvents {
   observed: [leader: Leader];
   /**
    * Something went wrong that heals by itself, or needs an operator; never thrown. That it cannot
-   * campaign is told at once, and then about once a minute while it fails the same way; tries go on
-   * all the while.
+   * campaign is told at once, and then about once a minute while it fails the same way, or does so
+   * again; tries go on all the while.
    */
   warning: [error: LockdError];
   /** The controller has let go of everything. */

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { callable, methods } from './checks.ts';
+import { callable, expect, methods } from './checks.ts';
 import type { SingletonLockController } from './controller.ts';
 import { deferred } from './deferred.ts';
 import { isLockdError, LockdError } from './errors.ts';
@@ -14,6 +14,7 @@ export interface WaitOptions {
 
 function signalOf(options: WaitOptions): AbortSignal | undefined {
   refuseUnknown(options, { signal: true });
+  expect(!('throwIfAborted' in options), 'the signal in an object, `{ signal }`', options);
   const { signal } = options;
   return signal === undefined ? signal : methods('signal', signal, signalMethods);
 }

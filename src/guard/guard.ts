@@ -161,10 +161,10 @@ export class Guard {
   }
 
   #ping(): void {
-    // Stopped or starved before it led anything: nothing will come of asking it politely.
-    if (this.#isStopping && this.#group === undefined && this.#isSilent()) {
-      this.#supervisor.kill('SIGKILL');
-    }
+    // Stopped or starved before it led anything: nothing will come of asking it politely. One that has
+    // said its last word has only its log left to write, and a reader that stalls would keep it for ever.
+    const isOver = this.#isStopping || this.#exitCode !== undefined;
+    if (isOver && this.#group === undefined && this.#isSilent()) this.#supervisor.kill('SIGKILL');
     this.#tell({ is: 'ping' });
   }
 

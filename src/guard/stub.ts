@@ -11,13 +11,22 @@ const script = `# lockd-stub
 IFS= read -r LOCKD_WORD <&3 || exit 70
 exec 3<&-
 lockd_refuse() { printf 'lockd: %s: %s\\n' "$1" "$2" >&2; exit "$3"; }
+lockd_bar() {
+  lockd_refuse "$1" 'permission denied: chmod +x it, or put its interpreter before it' 126
+}
 case $1 in
   */*)
     [ -e "$1" ] || lockd_refuse "$1" 'command not found' 127
     [ ! -d "$1" ] || lockd_refuse "$1" 'is a directory: name the program in it' 126
-    [ -x "$1" ] ||
-      lockd_refuse "$1" 'permission denied: chmod +x it, or put its interpreter before it' 126 ;;
-  *) command -v -- "$1" >/dev/null 2>&1 || lockd_refuse "$1" 'command not found' 127 ;;
+    [ -x "$1" ] || lockd_bar "$1" ;;
+  *) command -v -- "$1" >/dev/null 2>&1 || {
+    set -f
+    IFS=:
+    for lockd_folder in $PATH; do
+      [ ! -f "\${lockd_folder:-.}/$1" ] || lockd_bar "\${lockd_folder:-.}/$1"
+    done
+    lockd_refuse "$1" 'command not found' 127
+  } ;;
 esac
 exec "$@"`;
 

@@ -86,7 +86,10 @@ const connectionOptions: Names<pg.PoolConfig & pg.Defaults> & Readonly<Record<st
 export function settleDatabase(options: DatabaseOptions): Database {
   const { connection, schema = 'lockd' } = options;
   refuseSchema(schema);
-  if (connection !== undefined) refuseUnknown(connection, connectionOptions, 'in `connection`');
+  if (connection !== undefined) {
+    refuseUnknown(connection, connectionOptions, 'in `connection`');
+    refuseKinds(connection);
+  }
   const connectionString = addressOf(options);
   if (connectionString === undefined) refuseLost(options);
   else refuseMisread(connectionString);
@@ -112,10 +115,19 @@ function refuseSchema(schema: unknown): void {
       `Expected \`schema\` to be a lower-case identifier of at most 63 characters, got ${got}.`,
     );
   }
-  if (!schema.startsWith('pg_')) return;
+  if (!schema.startsWith('pg_') && schema !== 'information_schema') return;
   throw invalid(
-    `Expected \`schema\` to be a name of ours, got ${JSON.stringify(schema)}: names that begin with pg_ are the server's.`,
+    `Expected \`schema\` to be a name of ours, got ${JSON.stringify(schema)}: information_schema and names that begin with pg_ are the server's.`,
   );
+}
+
+/** `pg` finds out in a callback of the socket, where nobody can catch it. */
+function refuseKinds(connection: pg.ClientConfig): void {
+  for (const name of ['host', 'user', 'database', 'options'] as const) {
+    const value: unknown = connection[name] ?? undefined;
+    if (value === undefined || typeof value === 'string') continue;
+    throw invalid(`Expected \`connection.${name}\` to be a string, got ${kindOf(value)}.`);
+  }
 }
 
 /** From either place it may stand in. */

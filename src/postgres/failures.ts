@@ -22,6 +22,12 @@ const refusedLogin: Failure = {
   remedy: 'Check user, password and database, and what pg_hba.conf allows.',
 };
 
+/** At the login, where only the address and its like ask for settings. */
+const refusedSetting: Failure = {
+  code: 'LOCKD_INVALID_OPTION',
+  remedy:
+    'Check the settings that the connection asks for: `options`, in the address or in `connection`, PGOPTIONS, and `client_encoding`.',
+};
 const foreignTables: Failure = {
   code: 'LOCKD_INVALID_OPTION',
   remedy:
@@ -104,6 +110,13 @@ const failures: Readonly<Record<string, Failure>> = {
   LKD02: { code: 'LOCKD_UNKNOWN_NAME', remedy: 'Check the name, the database and the schema.' },
 };
 
+const loginFailures: typeof failures = {
+  '22023': refusedSetting, // not this value
+  '42601': refusedSetting, // no setting at all
+  '42704': refusedSetting, // no such setting
+  '55P02': refusedSetting, // only at the start of the server
+};
+
 /** What is told by its message alone: pg's own words, which have no code, and PgBouncer's. */
 const messages = new Map<string, Failure>([
   [
@@ -130,9 +143,13 @@ const messages = new Map<string, Failure>([
   ],
 ]);
 
-export function asLockdError(error: unknown): LockdError {
+/** Of a connection that is being made: what its settings are refused with means something else later. */
+export const asLoginError = (error: unknown): LockdError =>
+  asLockdError(error, { ...failures, ...loginFailures });
+
+export function asLockdError(error: unknown, known: typeof failures = failures): LockdError {
   if (isLockdError(error)) return error;
-  const failure = messages.get(messageOf(error)) ?? failures[sqlStateOf(error) ?? ''];
+  const failure = messages.get(messageOf(error)) ?? known[sqlStateOf(error) ?? ''];
   if (failure === undefined) {
     return new LockdError('LOCKD_CONNECTION', messageOf(error), {
       cause: error,

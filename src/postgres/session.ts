@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import pg from 'pg';
 import { LockdError } from '../core/errors.ts';
-import { asLockdError, replica } from './failures.ts';
+import { asLockdError, asLoginError, replica } from './failures.ts';
 import type { Hosts } from './hosts.ts';
 import { types } from './types.ts';
 
@@ -123,7 +123,7 @@ export class Session {
       return session;
     } catch (error) {
       session.destroy();
-      throw asLockdError(error);
+      throw asLoginError(error);
     } finally {
       signal?.removeEventListener('abort', cut);
     }

@@ -44,14 +44,17 @@ test('flags count more than variables for everything else, too', async () => {
 });
 
 test.for([
-  { why: 'an empty flag', args: ['--database-url', ''], env: {} },
+  { why: 'an empty --database-url', args: ['--database-url', ''], env: {} },
   { why: 'an empty LOCKD_DATABASE_URL', args: [], env: { LOCKD_DATABASE_URL: '' } },
   { why: 'an empty DATABASE_URL', args: [], env: { DATABASE_URL: '' } },
-  { why: 'a service file', args: [], env: { PGSERVICE: 'prod' } },
-])('$why is refused instead of leading somewhere else', async ({ args, env }) => {
+  { why: 'a PGSERVICE', args: [], env: { PGSERVICE: 'prod' } },
+])('$why is refused by its name instead of leading somewhere else', async ({ why, args, env }) => {
   const { code, stderr } = await lockd(['status', ...args], env);
   expect(code).toBe(ExitCode.usage);
-  expect(stderr).toMatch(/^lockd: .*(set and empty|service files)/);
+  const name = why.split(' ').at(-1);
+  expect(stderr).toMatch(
+    new RegExp(`^lockd: (Expected ${name} to .* set and empty|${name} .* service files)`),
+  );
 });
 
 test.for([

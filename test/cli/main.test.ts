@@ -48,6 +48,10 @@ test('without a verb the help goes to stderr and the usage is wrong', async () =
 test.for([
   { args: ['statsu'], says: 'Did you mean status?' },
   { args: ['status', '--shcema', 'x'], says: 'Did you mean --schema?' },
+  { args: ['status', '--shcema=x'], says: "unknown option '--shcema'\n(Did you mean --schema?)" },
+  { args: ['--ttl=5s', 'run', 'x'], says: 'behind the verb: lockd run --ttl' },
+  { args: ['--shcema=x', 'status'], says: 'behind the verb: lockd status --schema' },
+  { args: ['status', '--zzzzzzzzzzzz=x'], says: "unknown option '--zzzzzzzzzzzz'" },
   { args: ['status', 'a', 'b'], says: 'too many arguments' },
   { args: ['resign'], says: "missing required argument 'name'" },
   { args: ['status', '--ttl', '10'], says: 'such as 10s, 1.5s, 250ms or 5m' },
@@ -61,6 +65,9 @@ test.for([
   { args: ['run', 'bot', 'ls', '-l'], says: "unknown option '-l'" },
   { args: ['run', 'bot', 'ls'], says: 'lockd run NAME -- COMMAND' },
   { args: ['run', 'bot', 'ls', '--', '-l'], says: 'lockd run NAME -- COMMAND' },
+  { args: ['run', 'bot', '--', ''], says: 'Expected a command behind --, got ""' },
+  { args: ['run', 'bot', '--', '', 'x'], says: 'Expected a command behind --, got ""' },
+  { args: ['run', '--', 'bot', '--', ''], says: 'Expected a command behind --, got ""' },
   { args: ['run', 'bot', '--'], says: "missing required argument 'command'" },
 ])('a wrong command line exits 64 and says what is wrong: $args', async ({ args, says }) => {
   const { code, stdout, stderr } = await lockd(args);
@@ -85,6 +92,9 @@ test('an option that does not fit is named as it was set, by flag or variable', 
   expect(flag.stderr).toContain('`--ttl` to be from 500 ms');
   const variable = await lockd(['run', 'bot', '--', 'true'], { ...anywhere, LOCKD_TTL: '1ms' });
   expect(variable.stderr).toContain('`LOCKD_TTL` to be from 500 ms');
+  const demo = await lockd(['demo', '--ttl', '499ms']);
+  expect(demo).toMatchObject({ code: ExitCode.usage, stdout: '' });
+  expect(demo.stderr).toContain('`--ttl` to be from 500 ms');
 });
 
 test('a variable that nobody reads is refused, with the nearest that is read', async () => {

@@ -41,7 +41,7 @@ function setup() {
       return session;
     }),
   };
-  const logger = { ...silentLogger, warn: vi.fn() };
+  const logger = { ...silentLogger, debug: vi.fn(), info: vi.fn(), warn: vi.fn() };
   const link = new ControlLink({
     store: store as Store,
     candidate,
@@ -85,6 +85,43 @@ describe('the control session', () => {
     expect(server.hooks).toBeDefined();
     await link.stop();
     expect(clock.pending).toBe(0);
+  });
+
+  test('that cannot be had is told about once a minute, each try at debug, and that it was had again', async () => {
+    const { clock, server, link, logger } = setup();
+    server.isDown = true;
+    link.start(() => {});
+    await clock.advance(150_000);
+    const told = vi.mocked(logger.warn).mock.calls;
+    expect(told).toHaveLength(3);
+    expect(told[0]).toEqual([
+      { code: 'LOCKD_CONNECTION', reason: 'connect ECONNREFUSED' },
+      'could not register',
+    ]);
+    expect(told[1]?.[0]).toMatchObject({ tries: expect.any(Number) });
+    const untold = vi.mocked(logger.debug).mock.calls.length;
+    expect(untold).toBeGreaterThan(100);
+    expect(logger.info).not.toHaveBeenCalled();
+    server.isDown = false;
+    await clock.advance(1_000);
+    const again = [{ failures: untold + told.length }, 'registered again'];
+    expect(logger.info.mock.calls).toEqual([again]);
+    await link.stop();
+  });
+
+  test('that is lost and cannot be had now and then is told about once a minute, too', async () => {
+    const { clock, server, link, logger } = setup();
+    link.start(() => {});
+    for (let turns = 0; turns < 50; turns += 1) {
+      server.isDown = true;
+      server.hooks?.lost(new Error('reset'));
+      await clock.advance(1_500);
+      server.isDown = false;
+      await clock.advance(1_500);
+    }
+    expect(logger.warn).toHaveBeenCalledTimes(3);
+    expect(logger.info).toHaveBeenCalledTimes(3);
+    await link.stop();
   });
 
   test('is made anew when it is told to reconnect, and the old one is gone', async () => {

@@ -71,6 +71,7 @@ describe('a name', () => {
     ['200 characters long outside the first plane', '😀'.repeat(200)],
     ['SQL', "'; drop table x --"],
     ['quoted', 'Ω "x" %s'],
+    ['of words', ' a b '],
   ])('may be %s', (_, name) => {
     expect(settled({ name }).candidate.name).toBe(name);
   });
@@ -79,6 +80,8 @@ describe('a name', () => {
     ['empty', ''],
     ['201 characters long', 'a'.repeat(201)],
     ['201 characters long outside the first plane', '😀'.repeat(201)],
+    ['a space', ' '],
+    ['only white space', '\u00a0 \u2003'],
     ['with a NUL', 'a\0b'],
     ['of two lines', 'line\nbreak'],
     ['with a tab', 'tab\t'],
@@ -88,11 +91,12 @@ describe('a name', () => {
     ['null', null],
     ['a number', 5],
   ])('may not be %s', (_, name) => {
-    refused({ name }, /^Expected `name` to be 1 to 200 well-formed characters/);
+    refused({ name }, /^Expected `name` to be 1 to 200 well-formed characters .*white space, got /);
   });
 
-  test('that is refused is shown, but not without end', () => {
-    refused({ name: 'x'.repeat(1_000) }, /got "x{80}"\.$/);
+  test('that is refused is shown, but not without end, and then with its length', () => {
+    refused({ name: `${'x'.repeat(79)}\n` }, /got "x{79}\\n"\.$/);
+    refused({ name: '😀'.repeat(201) }, /got "(😀){80}"… \(201 characters\)\.$/);
   });
 });
 
@@ -111,16 +115,32 @@ describe('metadata', () => {
   test('that the database could never keep is refused when it is given, not retried for ever', () => {
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
-    const what = 'Expected `metadata` to be an object that JSON can hold, without NUL characters';
+    const what =
+      'Expected `metadata` to be an object that JSON can hold in 64 KiB, of well-formed text without NUL';
     const refusals: [unknown, string][] = [
       [circular, 'an object. Converting circular structure to JSON'],
       [{ big: 1n }, 'an object. Do not know how to serialize a BigInt'],
       [{ text: 'a\0b' }, 'an object. There is a NUL character in it.'],
+      [{ ['a\0b']: 1 }, 'an object. There is a NUL character in it.'],
+      [{ text: 'a\ud800' }, 'an object. There is half a surrogate pair in it.'],
+      [{ text: '\\\udc00' }, 'an object. There is half a surrogate pair in it.'],
       [['a'], 'an array.'],
       ['text', '"text".'],
       [() => {}, 'a function.'],
     ];
     for (const [metadata, got] of refusals) refused({ metadata }, `${what}, got ${got}`);
+  });
+
+  test('may take 64 KiB as JSON, and no more: each status reads it of everybody who waits', () => {
+    const filled = (bytes: number) => ({ text: 'ä'.repeat((bytes - '{"text":""}'.length) / 2) });
+    const most = filled(64 * 1024 - 1);
+    expect(settled({ metadata: most }).candidate.metadata).toBe(most);
+    refused({ metadata: filled(64 * 1024 + 1) }, /64 KiB.*got an object\. It takes 65537 bytes\.$/);
+  });
+
+  test('may speak of what it may not hold', () => {
+    const metadata = { text: '\\u0000 \\\\ud800', emoji: '😀', 'a\\': '\\' };
+    expect(settled({ metadata }).candidate.metadata).toBe(metadata);
   });
 });
 
@@ -197,8 +217,8 @@ describe('what does not fit together', () => {
     expect(settled({ maxWaitMs: 200 }).rules.firstWaitMs).toBe(200);
   });
 
-  test.each([0.9, 10.1, Number.NaN])('`waitFactor` may not be %s', (waitFactor) => {
-    refused({ waitFactor }, /^Expected `waitFactor` to be from 1 to 10, got /);
+  test.each([0.9, 10.1, Number.NaN, '2'])('`waitFactor` may not be %o', (waitFactor) => {
+    refused({ waitFactor }, /^Expected `waitFactor` to be a number from 1 to 10, got /);
   });
 
   test('words that are no choices are refused with the choices', () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { SingletonLockController } from '../../src/core/controller.ts';
 import { deferred } from '../../src/core/deferred.ts';
+import { silentLogger } from '../../src/core/log.ts';
 import { settle } from '../../src/testing/fake-clock.ts';
 import { setup } from './controllers.ts';
 
@@ -124,6 +125,30 @@ test('work that a forced stop gave up on starts nothing that would wait for it',
   await refused;
 });
 
+test('a start within work that nobody awaits starts nothing, ends no process, and is warned about in the log', async () => {
+  const unhandled = vi.fn();
+  process.on('unhandledRejection', unhandled);
+  try {
+    const warn = vi.fn();
+    const other = world.add({ name: 'other', logger: { ...silentLogger, warn } });
+    await other.start();
+    await other.gated(async () => {
+      await other.stop();
+      void other.start();
+    })();
+    await world.clock.advance(1_000);
+    await settle();
+    expect(other.state).toBe('stopped');
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ code: 'LOCKD_SELF_WAIT', name: 'other' }),
+      'did not start within work',
+    );
+    expect(unhandled).not.toHaveBeenCalled();
+  } finally {
+    process.off('unhandledRejection', unhandled);
+  }
+});
+
 describe('nobody else is told so:', () => {
   test('what work has left behind may wait for the next term', async () => {
     const begun = deferred<Promise<unknown>>();
@@ -150,6 +175,26 @@ describe('nobody else is told so:', () => {
       expect(one.isActive()).toBe(true);
     },
   );
+
+  test('a listener of another controller that work has started', async () => {
+    const other = world.add({ name: 'other' });
+    const heard = vi.fn();
+    other.on('active', () => one.stop().then(() => heard(one.state)));
+    const ended = deferred();
+    await Promise.all([
+      one.gated(async () => {
+        await other.start();
+        await ended.promise;
+      })(),
+      world.clock.advance(1_000).then(() => {
+        expect(heard).not.toHaveBeenCalled();
+        ended.resolve();
+      }),
+    ]);
+    await world.clock.advance(1_000);
+    expect(heard).toHaveBeenCalledExactlyOnceWith('stopped');
+    await other.stop();
+  });
 
   test('work that waits for another controller', async () => {
     const other = world.add({ name: 'other' });

@@ -134,6 +134,16 @@ describe('whoever asks', () => {
     expect(asked).toEqual([false, false, true, false, true, true, true, false, false, false]);
   });
 
+  test('is recognised in what work has set up, a timer or a listener, for as long as it runs', async () => {
+    const work = new Work();
+    const asked = deferred<boolean>();
+    await work.run(() => {
+      setImmediate(() => asked.resolve(work.isAsking));
+      return asked.promise;
+    });
+    expect(await asked.promise).toBe(true);
+  });
+
   test('is no work any more, once that has finished which began it', async () => {
     const work = new Work();
     const late = deferred();

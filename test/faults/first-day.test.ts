@@ -22,6 +22,19 @@ describe('start() rejects with the value and the remedy, and leaves nothing runn
       /"nobody".*Check user, password and database/,
       (url) => changed(url, { username: 'nobody' }),
     ],
+    ...(
+      [
+        ['-c no_such_setting=1', 'unrecognized configuration parameter'],
+        ['-c work_mem=lots', 'invalid value for parameter'],
+        ['-c max_connections=5', 'cannot be changed'],
+        ['nonsense', 'invalid command-line argument'],
+      ] as const
+    ).map(([options, why]): (typeof cases)[number] => [
+      `options that the server refuses, ${options}`,
+      'LOCKD_INVALID_OPTION',
+      new RegExp(`${why}.*Check the settings .*\`options\``),
+      (url) => changed(url, { search: `options=${encodeURIComponent(options)}` }),
+    ]),
     ['no schema yet', 'LOCKD_SCHEMA_MISSING', /lockd migrate/, (url) => url.href],
   ];
   test.each(cases)('%s (%s)', async (_, code, message, addressOf) => {

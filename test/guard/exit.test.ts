@@ -36,6 +36,13 @@ test.concurrent('a command that cannot be had exits as in a shell: 127 not found
   expect(barred.process.stderr).toContain(
     `lockd: ${plain}: permission denied: chmod +x it, or put its interpreter before it`,
   );
+  const env = { PATH: `${process.env['PATH']}:${shop.folder}` };
+  const found = shop.run('found', {}, { command: ['plain', shop.marker], env });
+  expect(await found.exit()).toBe(126);
+  await found.process.closed;
+  expect(found.process.stderr).toContain(
+    `lockd: ${plain}: permission denied: chmod +x it, or put its interpreter before it`,
+  );
   const folder = shop.run('folder', {}, { command: [shop.folder, shop.marker] });
   expect(await folder.exit()).toBe(126);
   await folder.process.closed;
@@ -95,7 +102,7 @@ test.concurrent('a command that ends by itself takes what it has left in its gro
 
 test.concurrent('a stop that comes while what the command has left behind still finishes does not cut it short', async () => {
   await using shop = await openWorkshop(10_000);
-  const run = shop.run('only', { endsMs: 500, exitCode: 5, below: { finishMs: 600 } });
+  const run = shop.run('only', { endsMs: 2_000, exitCode: 5, below: { finishMs: 600 } });
   const told = await shop.claimed({ who: 'grandchild', kind: 'SIGTERM' });
   signal(run.guard, 'SIGTERM');
   expect(await run.exit()).toBe(5);

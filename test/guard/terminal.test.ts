@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -88,3 +89,33 @@ test.skipIf(!existsSync('/dev/full'))(
     await until(async () => (await shop.alive()).length === 0, { describe: 'nobody is left' });
   },
 );
+
+test('a log into a socket that nobody reads, as of a journal, holds up no exit', async () => {
+  await using shop = await openWorkshop(2_000);
+  const command = ['sh', '-c', 'sleep 0.5; exit 3'];
+  const words = [process.execPath, cli, 'run', shop.name, '--ttl', '2s', '--', ...command];
+  const run = spawn('sh', ['-c', '"$0" -e "$FILL"; exec "$0" "$@"', ...words], {
+    env: { ...process.env, ...shop.environment('full'), DATABASE_URL: shop.url, FILL: fill },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  try {
+    expect(await once(run, 'exit')).toEqual([3, null]);
+    await until(async () => (await shop.alive()).length === 0, { describe: 'nobody is left' });
+  } finally {
+    run.stderr.destroy();
+  }
+});
+
+/** Writes until there is no room, and is none a moment later: Node takes a little unasked. */
+const fill = `
+  process.stderr; // no write waits from here on
+  const moment = new Int32Array(new SharedArrayBuffer(4));
+  for (let refused = 0; refused < 10; ) {
+    try {
+      fs.writeSync(2, 'x'.repeat(100));
+      refused = 0;
+    } catch {
+      refused += 1;
+      Atomics.wait(moment, 0, 0, 20);
+    }
+  }`;

@@ -48,9 +48,17 @@ describe('what pg would misread without a word is refused:', () => {
     ['a number', { connectionString: 5 }, /to be a string, got number/],
     ['a schema that is no text', { schema: 5 }, /`schema` to be .*, got number/],
     ['a schema of the server', { schema: 'pg_foo' }, /begin with pg_ are the server's/],
+    ['another one', { schema: 'information_schema' }, /information_schema and names/],
   ];
   test.each(cases)('%s', (_, options, message) => {
     expect(refusal(options)).toMatch(message);
+  });
+
+  test.each(['host', 'user', 'database', 'options'])('a %s that is no text', (name) => {
+    const message = `Expected \`connection.${name}\` to be a string, got`;
+    expect(refusal({ connection: { [name]: 5 } })).toBe(`${message} number.`);
+    expect(refusal({ connection: { [name]: ['x'] } })).toBe(`${message} object.`);
+    expect(refusal({ connection: { [name]: null } })).toBe('accepted');
   });
 
   test.each([

@@ -1,11 +1,12 @@
 /** PASSIVE: from a session to the seat, from the seat to a term. */
 
+import { noteEveryMs } from '../complaints.ts';
 import type { AttemptAnswer, BidAnswer, Notice } from '../store.ts';
 import { attemptWaitMs } from './backoff.ts';
 import { inherit, type Lease } from './lease.ts';
 import { callFor, finish, first, settled, stay } from './moves.ts';
 import type { Call, Effect, Moment, Phase, State, Transition } from './protocol.ts';
-import { noteEveryMs, tellRecovery } from './retreat.ts';
+import { advance } from './retreat.ts';
 import type { Rules } from './rules.ts';
 import { takeOffice } from './tenure.ts';
 
@@ -49,10 +50,10 @@ export function attempted(
   const seen = see(state, lease, now, rules);
   if (!isGranted) {
     // A grant does not count: where no takeover succeeds, each new session would have one, in a circle.
-    const well: State = { ...seen.state, failures: 0, complaints: [] };
+    const well = advance(seen.state);
     return first(
-      [...seen.effects, ...tellRecovery(state)],
-      settled(campaign(well, lease, now, rules)),
+      [...seen.effects, ...well.effects],
+      settled(campaign(well.state, lease, now, rules)),
     );
   }
   const isStale = state.phase.is === 'campaigning' && state.phase.isStale;
@@ -226,9 +227,10 @@ export function bidAnswered(
   const { phase } = state;
   if (phase.is !== 'taking' || call === undefined) return stay(state);
   if (answer.outcome === 'taken') {
+    const well = advance(state);
     return first(
-      tellRecovery(state),
-      settled(takeOffice(state, answer.token, call.sent, now, rules)),
+      well.effects,
+      settled(takeOffice(well.state, answer.token, call.sent, now, rules)),
     );
   }
   if (!state.isWanted) return finish(state);

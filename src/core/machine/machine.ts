@@ -35,6 +35,7 @@
  * A term never resumes; the first reason it ended for is the reason. Doubt means not leader.
  */
 import type { Instant } from '../clock.ts';
+import { noComplaints } from '../complaints.ts';
 import { isLockdError, LockdError } from '../errors.ts';
 import { attempted, bidAnswered, campaign, noticed, read, wait, wasRead } from './campaign.ts';
 import { drained, force, leave, lose, released, unseat } from './leaving.ts';
@@ -52,7 +53,7 @@ export const initialState: State = {
   call: undefined,
   attempt: 0,
   failures: 0,
-  complaints: [],
+  complaints: noComplaints,
   sighting: undefined,
   highestToken: 0n,
   observed: undefined,

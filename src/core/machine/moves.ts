@@ -1,3 +1,4 @@
+import { noComplaints } from '../complaints.ts';
 import type { Call, Effect, Moment, State, Transition } from './protocol.ts';
 import type { Rules } from './rules.ts';
 
@@ -56,7 +57,7 @@ export const settled = ({ state, effects }: Transition, error?: unknown): Transi
 /** Nothing is held and nothing runs: answers stop(). */
 export const finish = (state: State): Transition =>
   stay(
-    { ...withoutSeat(state), phase: { is: 'stopped' }, isWanted: false, complaints: [] },
+    { ...withoutSeat(state), phase: { is: 'stopped' }, isWanted: false, complaints: noComplaints },
     { do: 'destroy-seat' },
     { do: 'halt' },
   );

@@ -1,4 +1,5 @@
 import type { Instant } from '../clock.ts';
+import type { Complaints } from '../complaints.ts';
 import type { LockdErrorCode } from '../errors.ts';
 import type { AttemptAnswer, Bid, BidAnswer, Notice, ServerHealth } from '../store.ts';
 import type { Lease, Sighting } from './lease.ts';
@@ -70,16 +71,6 @@ export type Phase =
       'trusted'
     >);
 
-/** A way in which campaigning has failed, since it last went well. */
-export interface Complaint {
-  /** The codes of the error: the same for each try that fails the same way. */
-  readonly what: string;
-  /** When it was last told (monotonic). */
-  readonly toldAt: number;
-  /** Tries that have failed this way since then. */
-  readonly untold: number;
-}
-
 export interface State {
   readonly phase: Phase;
   /** Somebody called start() and nobody stop(). */
@@ -92,8 +83,7 @@ export interface State {
   /** Number of the current attempt since the last term or start. */
   readonly attempt: number;
   readonly failures: number;
-  /** None while campaigning goes well. */
-  readonly complaints: readonly Complaint[];
+  readonly complaints: Complaints;
   readonly sighting: Sighting | undefined;
   readonly highestToken: bigint;
   /** Token of the leader last told to subscribers. */

@@ -39,8 +39,6 @@ export function takeOffice(
   const state: State = {
     ...before,
     attempt: 0,
-    failures: 0,
-    complaints: [],
     observed: undefined,
     sighting: undefined,
     notedAt: Number.NEGATIVE_INFINITY,

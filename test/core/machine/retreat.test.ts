@@ -57,6 +57,29 @@ describe('that it cannot campaign', () => {
     expect(warnings(driver)).toHaveLength(4);
   });
 
+  test('is a line a minute where sessions end again and again, and attempts go well in between', () => {
+    const driver = new Driver().toCampaign();
+    failNowAndThen(driver, 150_000);
+    const [first, ...others] = warnings(driver);
+    expect(first?.fields).not.toHaveProperty('tries');
+    expect(others).toHaveLength(2);
+    for (const { fields } of others) {
+      expect(fields).toMatchObject({ failures: 1, tries: expect.any(Number) });
+      expect((fields as { tries: number }).tries).toBeGreaterThan(10);
+    }
+    expect(lines(driver, 'campaigns again')).toHaveLength(3);
+  });
+
+  test('is news again after a minute that went well', () => {
+    const driver = new Driver().toCampaign();
+    failNowAndThen(driver, 20_000);
+    goWell(driver, 61_000);
+    driver.hear({ is: 'broken', error: refused });
+    const told = warnings(driver);
+    expect(told).toHaveLength(2);
+    expect(told[1]?.fields).not.toHaveProperty('tries');
+  });
+
   test('is told anew after a stop and a start', () => {
     const driver = new Driver().toCampaign();
     failFor(driver, 5_000, refused);
@@ -84,7 +107,7 @@ describe('that it campaigns again', () => {
     expect(lines(driver, 'campaigns again')).toMatchObject([
       { level: 'info', fields: { failures: tries } },
     ]);
-    driver.hear({ is: 'broken', error: refused });
+    driver.hear({ is: 'broken', error: startingUp });
     expect(warnings(driver).at(-1)?.fields).toMatchObject({ failures: 1 });
   });
 
@@ -107,8 +130,16 @@ describe('that it campaigns again', () => {
 
     driver.hear({ is: 'broken', error: refused });
     driver.send({ is: 'drained' });
+    driver.pass(60_000);
     driver.hear({ is: 'broken', error: refused }); // an outage of its own, after the term
     expect(warnings(driver)).toHaveLength(3);
+  });
+
+  test('is not told where what failed was not', () => {
+    const driver = new Driver().toCampaign();
+    failNowAndThen(driver, 20_000);
+    expect(warnings(driver)).toHaveLength(1);
+    expect(lines(driver, 'campaigns again')).toMatchObject([{ fields: { failures: 1 } }]);
   });
 
   test('is not told where nothing had gone wrong', () => {
@@ -133,6 +164,27 @@ function failFor(driver: Driver, ms: number, error: Error): number {
     if (driver.phase.is !== 'connecting') throw new Error(`it is ${driver.phase.is}`);
   }
   return tries;
+}
+
+/** Each session is ended when an attempt on it has been answered. */
+function failNowAndThen(driver: Driver, ms: number): void {
+  const until = driver.now.mono + ms;
+  while (driver.now.mono < until) {
+    driver.hear({ is: 'broken', error: refused });
+    driver.elapse(driver.wakeAt - driver.now.mono);
+    driver.hear({ is: 'opened' });
+    driver.pass(1_000);
+    driver.hear(busy);
+  }
+}
+
+/** Attempt after attempt is answered. */
+function goWell(driver: Driver, ms: number): void {
+  const until = driver.now.mono + ms;
+  while (driver.now.mono < until) {
+    driver.pass(1_000);
+    driver.hear(busy);
+  }
 }
 
 const warnings = ({ log }: Driver): Extract<Effect, { do: 'warn' }>[] =>

@@ -26,6 +26,7 @@ import {
   SingletonLockController,
   type SingletonLockOptions,
   type Term,
+  type WaitOptions,
 } from 'lockd';
 
 const database: DatabaseOptions = { connection: { host: 'db', password: async () => 'secret' } };
@@ -46,8 +47,9 @@ export async function everything(client: Queryable, signal: AbortSignal): Promis
   lock.on('passive', onPassive).on('observed', onObserved).on('warning', code);
   await lock.start();
   const state: ControllerState = lock.state;
-  const first: Term = await lock.whenActive({ signal });
-  for await (const term of lock.terms({ signal })) await term.signal.throwIfAborted();
+  const wait: WaitOptions = { signal };
+  const first: Term = await lock.whenActive(wait);
+  for await (const term of lock.terms(wait)) await term.signal.throwIfAborted();
   await lock.whileActive(async (term) => assertFence(client, term), { signal });
   const answer: Gated<number> = await lock.gated(async (chat: string) => chat.length)(state);
   if (answer.ran) console.log(answer.value.toFixed(), first.validForMs());
