@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Fault } from './fault.ts';
 import { faults, telling } from './faults/all.ts';
+import { chaosOfHolds } from './holds/chaos.ts';
 import type { Kind } from './instance.ts';
 import { inWords, planned } from './plan.ts';
 import { missLine, roundLine, textReport } from './report.ts';
@@ -16,6 +17,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      of: { type: 'string', default: 'leaders,holds' },
       rounds: { type: 'string', default: '60' },
       minutes: { type: 'string', default: 'Infinity' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
@@ -51,18 +53,33 @@ export async function main(args: readonly string[]): Promise<number> {
   const folder = values.out ?? (await mkdtemp(join(tmpdir(), 'lockd-chaos-report-')));
   const end = (): void => stop.abort();
   process.once('SIGINT', end).once('SIGTERM', end);
+  const played = values.of.split(',');
+  const controlRounds = Number(values.control);
   try {
     await mkdir(folder, { recursive: true });
-    const run = await play({ ...settings, keep: join(folder, 'claims') });
-    await write(folder, 'chaos', run);
-    const control = await playControl(settings, Number(values.control), folder);
-    const doubt = whyUncounted(run, control);
-    if (doubt !== undefined) console.log(`\nthe run does not count: ${doubt}`);
+    const codes: number[] = [];
+    if (played.includes('leaders'))
+      codes.push(await chaosOfLeaders(settings, controlRounds, folder));
+    if (played.includes('holds'))
+      codes.push(await chaosOfHolds({ settings, controlRounds, folder }));
     console.log(`\n${folder}`);
-    return isClean(run) && doubt === undefined ? 0 : 1;
+    return Math.max(...codes);
   } finally {
     process.off('SIGINT', end).off('SIGTERM', end);
   }
+}
+
+async function chaosOfLeaders(
+  settings: RunSettings,
+  controlRounds: number,
+  folder: string,
+): Promise<number> {
+  const run = await play({ ...settings, keep: join(folder, 'claims') });
+  await write(folder, 'chaos', run);
+  const control = await playControl(settings, controlRounds, folder);
+  const doubt = whyUncounted(run, control);
+  if (doubt !== undefined) console.log(`\nthe run does not count: ${doubt}`);
+  return isClean(run) && doubt === undefined ? 0 : 1;
 }
 
 /** The same without what keeps the promise: were nothing wrong there either, a clean run would say nothing. */

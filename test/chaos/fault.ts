@@ -1,6 +1,6 @@
 import type { Luck } from '../simulation/luck.ts';
+import type { Ground } from './ground.ts';
 import type { Instance } from './instance.ts';
-import type { Stage } from './stage.ts';
 
 /** What a gap is put down to, and so how long it may be. */
 export type Cause =
@@ -63,12 +63,12 @@ export interface Fault {
   readonly weight: number;
   draw(luck: Luck, ttlMs: number): Details;
   /** Before the clock runs. */
-  prepare?(stage: Stage, details: Details): Promise<void>;
+  prepare?(stage: Ground, details: Details): Promise<void>;
   /**
    * Does it and, where it lasts, waits for its end. What is left of it the stage takes back.
    * Undefined when there was nothing to hit.
    */
-  strike(stage: Stage, details: Details): Promise<Struck | undefined>;
+  strike(stage: Ground, details: Details): Promise<Struck | undefined>;
 }
 
 export const pick = <T>(luck: Luck, choices: readonly T[]): T =>
@@ -91,7 +91,7 @@ export interface Victim {
 }
 
 /** Whom it hits, known before anything is awaited. Undefined while nobody leads or it is down itself. */
-export function chosen(stage: Stage, { who, number }: Details): Victim | undefined {
+export function chosen(stage: Ground, { who, number }: Details): Victim | undefined {
   const { leader } = stage;
   if (leader === undefined) return undefined;
   const others = stage.instances.filter((instance) => instance !== leader);

@@ -4,8 +4,11 @@ import { startCli, startNode, type TestProcess } from '../support/processes.ts';
 import type { FaultProxy } from '../support/proxy.ts';
 import { signal } from '../support/run.ts';
 
-/** `run`: `lockd run`. `guarded` and `plain`: the library, with and without a guard. */
-export type Kind = 'run' | 'guarded' | 'plain';
+/**
+ * `run`: `lockd run`. `guarded` and `plain`: the library, with and without a guard. `guarded-holder` and
+ * `holder`: the same, with resource locks.
+ */
+export type Kind = 'run' | 'guarded' | 'plain' | 'guarded-holder' | 'holder';
 
 export type Role = 'guard' | 'supervisor' | 'command' | 'host' | 'witness';
 
@@ -24,6 +27,7 @@ export interface InstanceSettings {
 
 const command = fileURLToPath(new URL('processes/command.js', import.meta.url));
 const host = new URL('processes/host.js', import.meta.url);
+const holder = new URL('processes/holder.js', import.meta.url);
 
 /** One of those that want to lead, over as many lives as it takes. */
 export class Instance {
@@ -32,6 +36,7 @@ export class Instance {
   readonly proxy: FaultProxy;
   readonly #settings: InstanceSettings;
   #process: TestProcess | undefined;
+  #lastWords: readonly string[] = [];
   starts = 0;
 
   constructor(settings: InstanceSettings) {
@@ -39,6 +44,11 @@ export class Instance {
     this.label = settings.label;
     this.kind = settings.kind;
     this.proxy = settings.proxy;
+  }
+
+  /** It has a witness, at least in the beginning. */
+  get isGuarded(): boolean {
+    return this.kind === 'guarded' || this.kind === 'guarded-holder';
   }
 
   get isRunning(): boolean {
@@ -53,6 +63,7 @@ export class Instance {
   /** As a service manager would. */
   start(): void {
     if (this.isRunning) return;
+    this.#lastWords = this.#process?.stderr.slice(-12) ?? [];
     const { name, label, ttlMs, takeover, kind, finishMs } = this.#settings;
     const env = {
       ...this.#settings.env,
@@ -66,14 +77,19 @@ export class Instance {
       this.#process = startCli(['run', name, ...flags, '--', ...words], { env });
       return;
     }
-    const options = { name, label, ttlMs, takeover, guard: kind === 'guarded' };
+    const guard = this.isGuarded;
+    if (kind === 'holder' || kind === 'guarded-holder') {
+      this.#process = startNode(holder, [JSON.stringify({ label, ttlMs, guard })], { env });
+      return;
+    }
+    const options = { name, label, ttlMs, takeover, guard };
     this.#process = startNode(host, [JSON.stringify(options), `${finishMs}`], { env });
   }
 
   /** Its processes that a fault can single out. A command is known by its claims: see the stage. */
   get roles(): readonly Role[] {
     if (this.kind === 'run') return ['guard', 'supervisor'];
-    return this.kind === 'guarded' ? ['host', 'witness'] : ['host'];
+    return this.isGuarded ? ['host', 'witness'] : ['host'];
   }
 
   /** Undefined while there is none. */
@@ -104,7 +120,9 @@ export class Instance {
 
   /** The end of what its processes have said. */
   tail(lines = 25): string {
-    const said = this.#process?.stderr.slice(-lines).join('\n') ?? '';
+    const said = [...this.#lastWords, '—', ...(this.#process?.stderr.slice(-lines) ?? [])].join(
+      '\n',
+    );
     return `${this.label} (${this.kind}, start ${this.starts}, ${this.isRunning ? 'running' : 'ended'}):\n${said}`;
   }
 }

@@ -1,40 +1,23 @@
-import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { Book, type Claim, type Tenure } from './claim.ts';
+import { Lines } from './lines.ts';
 
-const chunk = Buffer.alloc(1024 * 1024);
-
-/** The file that all processes claim in, read on from where it was read last. */
+/** What all processes have claimed. */
 export class Ledger {
-  readonly file: string;
+  readonly #lines: Lines<Claim>;
   readonly #book = new Book();
-  #offset = 0;
-  #rest = '';
 
   constructor(file: string) {
-    this.file = file;
-    writeFileSync(file, '');
+    this.#lines = new Lines(file);
+  }
+
+  get file(): string {
+    return this.#lines.file;
   }
 
   /** All that is known by now. */
   read(): Book {
-    const descriptor = openSync(this.file, 'r');
-    try {
-      for (;;) {
-        const length = readSync(descriptor, chunk, 0, chunk.length, this.#offset);
-        if (length === 0) break;
-        this.#offset += length;
-        this.#take(chunk.toString('latin1', 0, length));
-      }
-    } finally {
-      closeSync(descriptor);
-    }
+    this.#lines.readOn((line) => this.#book.add(line));
     return this.#book;
-  }
-
-  #take(text: string): void {
-    const lines = (this.#rest + text).split('\n');
-    this.#rest = lines.pop() ?? '';
-    for (const line of lines) this.#book.add(JSON.parse(line) as Claim);
   }
 
   /** Who leads, by the latest token; undefined when its last claim is older than this moment. */

@@ -2,7 +2,7 @@
  * Lets deliberate mistakes in the core and in the protocol loose on the schedules, and prints which
  * promise each of them breaks. With `--only` the story of how, too.
  *
- *   npm run mutants -- [--of core|server] [--only 'part of a name'] [--seed S]
+ *   npm run mutants -- [--of core|server|holds] [--only 'part of a name'] [--seed S]
  */
 import { runMain } from '../support/loader.js';
 

@@ -2,3 +2,6 @@
 export const schedulesPerSeed = 5_000;
 export const seeds = [1, 2, 3, 4] as const;
 export type Seed = (typeof seeds)[number];
+
+/** And this many of processes with resource locks, from one seed. */
+export const holdSchedules = 1_500;

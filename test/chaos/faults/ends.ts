@@ -90,7 +90,7 @@ async function causeOf(instance: Instance, role: Role): Promise<Cause> {
   if (role === 'witness') return 'standby only';
   if (instance.kind === 'run') return 'crash beside a guard';
   // An earlier round may have taken its witness: it gets no other one.
-  const witness = instance.kind === 'guarded' ? await instance.pid('witness') : undefined;
+  const witness = instance.isGuarded ? await instance.pid('witness') : undefined;
   return witness === undefined ? 'silence' : 'crash beside a guard';
 }
 

@@ -11,8 +11,8 @@ import {
   type Struck,
   type Victim,
 } from '../fault.ts';
+import type { Ground } from '../ground.ts';
 import type { Instance, Role } from '../instance.ts';
-import type { Stage } from '../stage.ts';
 import { roleOf } from './ends.ts';
 
 /** SIGSTOP to one process, SIGCONT later. */
@@ -83,7 +83,7 @@ interface Ending {
   readonly backAt?: number;
 }
 
-async function endSessions(stage: Stage, instance: Instance, by: string): Promise<Ending> {
+async function endSessions(stage: Ground, instance: Instance, by: string): Promise<Ending> {
   switch (by) {
     case 'terminate':
       return { hasStruck: (await stage.terminate(await stage.backends(instance))) > 0 };
@@ -105,7 +105,7 @@ async function endSessions(stage: Stage, instance: Instance, by: string): Promis
 }
 
 async function held(
-  stage: Stage,
+  stage: Ground,
   victim: Victim,
   details: Details,
   meanwhile: () => Promise<void>,
@@ -121,7 +121,7 @@ async function held(
 
 /** Never both processes of a `lockd run`: that is a container paused as a whole, which is not promised. */
 async function frozen(
-  stage: Stage,
+  stage: Ground,
   { instance, leads }: Victim,
   role: Role,
   meanwhile: () => Promise<void>,

@@ -3,9 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { coreMutants } from './core.ts';
+import { holdMutants } from './holds.ts';
 import { serverMutants } from './server.ts';
 
-const mutants = { core: coreMutants, server: serverMutants };
+const mutants = { core: coreMutants, server: serverMutants, holds: holdMutants };
 
 /** In a process of its own: what a broken core lets escape must not disturb the test runner. */
 export function expectAllCaught(of: keyof typeof mutants): void {

@@ -18,6 +18,8 @@ export type Promised =
   | 'closed, aborted, then told'
   | 'drained before released'
   | 'fenced'
+  | 'held alone'
+  | 'hold tokens grow'
   | 'in time'
   | 'marked before unlocked'
   | 'nothing is left behind'
@@ -28,6 +30,8 @@ export type Promised =
   | 'one watcher'
   | 'progress'
   | 'quiet'
+  | 'served'
+  | 'a hold never resumes'
   | 'steady'
   | 'a stop ends'
   | 'a term never resumes'
@@ -77,10 +81,14 @@ export async function withMistake(mutant: Mutant): Promise<Mistaken> {
 }
 
 /** Plays schedules against the sources with this mistake; the failure, if one breaks a promise. */
-export async function hunt(mutant: Mutant, wanted: Wanted): Promise<Failure | undefined> {
+export async function hunt(
+  mutant: Mutant,
+  wanted: Wanted,
+  by: 'check.ts' | 'holds/check.ts' = 'check.ts',
+): Promise<Failure | undefined> {
   const mistaken = await withMistake(mutant);
   try {
-    const { check } = await mistaken.load<typeof import('../check.ts')>('check.ts');
+    const { check } = await mistaken.load<typeof import('../check.ts')>(by);
     return (await check(wanted)).failure;
   } finally {
     await mistaken[Symbol.asyncDispose]();

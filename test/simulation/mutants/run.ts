@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
-import { schedulesPerSeed } from '../scale.ts';
+import { holdSchedules, schedulesPerSeed } from '../scale.ts';
 import { coreMutants } from './core.ts';
+import { holdMutants } from './holds.ts';
 import { hunt, type Mutant } from './mutant.ts';
 import { serverMutants } from './server.ts';
 
-const all = { core: coreMutants, server: serverMutants };
+const all = { core: coreMutants, server: serverMutants, holds: holdMutants };
 
 /**
  * Lets each mistake loose on the schedules that CI plays, and says which promise it broke, and how
@@ -39,7 +40,10 @@ async function isCaught(mutant: Mutant, seed: number, isTold: boolean): Promise<
   }
   const began = performance.now();
   // Shrinking takes longer than finding: only for one that somebody wants to read about.
-  const failure = await hunt(mutant, { runs: schedulesPerSeed, seed, endOnFailure: !isTold });
+  const isOfHolds = holdMutants.includes(mutant);
+  const runs = isOfHolds ? holdSchedules : schedulesPerSeed;
+  const wanted = { runs, seed, endOnFailure: !isTold };
+  const failure = await hunt(mutant, wanted, isOfHolds ? 'holds/check.ts' : 'check.ts');
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const by = failure?.invariant ?? 'NOBODY';
   const isMeant = breaks.some((promise) => promise === by);

@@ -1,0 +1,3 @@
+import { expectAllCaught } from './caught.ts';
+
+expectAllCaught('holds');
