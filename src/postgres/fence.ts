@@ -46,7 +46,7 @@ export async function assertFence(
       'There is no term: this instance does not lead. Roll back.',
     );
   }
-  if ('resource' in fenced) checkResource(fenced.resource);
+  if (isHold(fenced)) checkResource(fenced.resource);
   else checkName(fenced?.name);
   expect(typeof fenced.token === 'bigint', '`token` to be a bigint', fenced.token);
   const { schema } = settleDatabase(options);
@@ -82,3 +82,7 @@ async function fenceInTransaction(
 }
 
 const isPool = (client: object): boolean => 'totalCount' in client && 'connect' in client;
+
+/** Of what is no object it is not asked: JavaScript may give anything. */
+const isHold = (fenced: Fenced): fenced is Extract<Fenced, { resource: string }> =>
+  Object(fenced) === fenced && 'resource' in fenced;
