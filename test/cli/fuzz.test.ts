@@ -26,8 +26,9 @@ test('whatever the words and variables are: a documented code, a sentence, no se
     }),
     { numRuns: 600 },
   );
-  // Not all of it was refused at the door.
-  expect([...codes]).toEqual(expect.arrayContaining([0, 2, 64]));
+  // Not all of it was refused at the door, and not all of it is the same.
+  expect([...codes]).toEqual(expect.arrayContaining([0, 64]));
+  expect(codes.size).toBeGreaterThanOrEqual(3);
 }, 120_000);
 
 /** All that needs no process of its own, and none of these is a bug. */
