@@ -6,7 +6,7 @@ import { type Seed, schedulesPerSeed } from './scale.ts';
 import { inWords } from './simulate.ts';
 import type { Tally } from './tally.ts';
 
-/** What has to happen at least so often for the rest to prove anything. */
+/** What has to happen at least so often in 5,000 schedules for the rest to prove anything. */
 const least: readonly (readonly [kind: string, what: string, times: number])[] = [
   ...['vacant', 'ended', 'own', 'observed', 'doubtful'].map(
     (ground) => ['takeover', ground, 300] as const,
@@ -56,5 +56,5 @@ export function playFrom(seed: Seed): void {
 
 const tooRare = (tally: Tally): string[] =>
   least
-    .filter(([kind, what, times]) => tally.of(kind, what) < times)
+    .filter(([kind, what, times]) => tally.of(kind, what) < (times * schedulesPerSeed) / 5_000)
     .map(([kind, what, times]) => `${kind}: ${what}, ${tally.of(kind, what)} of ${times}`);
