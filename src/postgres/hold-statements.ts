@@ -5,6 +5,7 @@ import type {
   Beat,
   Details,
   Holding,
+  LockStore,
   Mode,
   Queues,
   Standing,
@@ -111,6 +112,28 @@ export async function describe(
     'describe',
   );
   return rows[0].is_held;
+}
+
+/** By the key of each: ten thousand are looked for in a moment. */
+export async function gone(
+  ask: Ask,
+  schema: string,
+  held: Parameters<NonNullable<LockStore['gone']>>[0],
+): Promise<readonly string[]> {
+  const { rows } = await ask(
+    `select a.request
+     from unnest($1::text[], $2::integer[], $3::uuid[]) as a (resource, slot, request)
+     where not exists (
+       select from ${schema}.hold h
+       where h.resource = a.resource and h.slot = a.slot and h.request = a.request and h.is_held)`,
+    [
+      held.map(({ resource }) => resource),
+      held.map(({ slot }) => slot),
+      held.map(({ request }) => request),
+    ],
+    'gone',
+  );
+  return rows.map(({ request }) => request);
 }
 
 /**

@@ -103,6 +103,11 @@ class PostgresLocks implements LockStore {
     return holds.takeBack(ask, this.#schema, resource, requests, by, reason);
   };
 
+  gone: NonNullable<LockStore['gone']> = async (held) => {
+    const { ask } = await this.#open();
+    return holds.gone(ask, this.#schema, held);
+  };
+
   clearAway: LockStore['clearAway'] = async () => {
     const { ask } = await this.#open();
     return holds.clearAway(ask, this.#schema);

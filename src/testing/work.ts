@@ -56,6 +56,13 @@ export class WorkSession implements LockStore {
   takeBack: LockStore['takeBack'] = (resource, requests, by, reason) =>
     this.#ask((table) => table.takeBack(resource, requests, by, reason));
 
+  gone: NonNullable<LockStore['gone']> = (held) =>
+    this.#ask((table) => {
+      const { holdings } = table.queues(held.map(({ resource }) => resource));
+      const there = new Set(holdings.map(({ request }) => request));
+      return held.flatMap(({ request }) => (there.has(request) ? [] : [request]));
+    });
+
   async close(): Promise<void> {
     this.#closing.abort();
     const session = await this.#session?.catch(() => undefined);

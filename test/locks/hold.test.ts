@@ -291,6 +291,23 @@ test('what the database has freed behind its back a hold is told of when it asks
   ]);
 });
 
+test('what is taken away from those who do not hear of it is lost within a TTL, and nothing else is', async () => {
+  await using lockd = await lockDatabase();
+  const [one, two] = [lockd.manager({ ttlMs: 1_000 }), lockd.manager()];
+  const taken = await one.acquire('order:1');
+  const kept = await one.acquire('order:2');
+  const shared = await one.acquire('order:3', { mode: 'shared' });
+  const lost = once(taken.signal, 'abort');
+  // As if the news of it were left out.
+  await query(lockd.url, "update lockd.hold set is_held = false where resource = 'order:1'");
+  const next = await two.acquire('order:1');
+  await lost;
+  expect(taken.signal.reason).toMatchObject({ code: 'LOCKD_HOLD_LOST' });
+  expect([kept.isHeld(), shared.isHeld()]).toEqual([true, true]);
+  await taken.release();
+  expect((await two.holderOf('order:1'))?.token).toBe(next.token);
+});
+
 test('a loss without a routine to tell: a second release neither rejects nor takes from the next holder', async () => {
   await using lockd = await lockDatabase();
   const [one, two] = [lockd.manager(), lockd.manager()];

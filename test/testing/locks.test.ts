@@ -74,6 +74,23 @@ describe('what happens to a server happens to what is held there', () => {
     expect(await clock.until(two.tryAcquire('a'))).toBeDefined();
   });
 
+  test('what is taken away while its holder cannot be told is lost within a TTL, and nothing else is', async () => {
+    const { clock, server, add } = setup();
+    const [one, two] = [add(), add()];
+    const [taken, kept] = [
+      await clock.until(one.acquire('a')),
+      await clock.until(one.acquire('b')),
+    ];
+    server.terminate({ instance: one.instance, kind: 'control' });
+    await clock.until(two.forceRelease('a', { by: 'anna', reason: 'stuck', graceMs: 0 }));
+    const lost = once(taken.signal, 'abort');
+    await clock.advance(ttlMs);
+    await clock.until(lost);
+    expect(taken.signal.reason).toMatchObject({ code: 'LOCKD_HOLD_LOST' });
+    expect([taken.isHeld(), kept.isHeld()]).toEqual([false, true]);
+    await clock.until(Promise.all([taken.release(), kept.release()]));
+  });
+
   test('who is cut off has stopped before whoever waits has it', async () => {
     const { clock, server, add } = setup();
     const own = new FakeClock();
@@ -143,6 +160,68 @@ describe('what happens to a server happens to what is held there', () => {
     await own.advance(ttlMs);
     await own.until(hold.release());
   });
+});
+
+test.each([0, 300, 399, 401, 700, 999])(
+  'a circle that closes %i ms after its first wait is found within 2 s, and its youngest wait gives way',
+  async (laterMs) => {
+    const { clock, add } = setup();
+    const [one, two] = [add(), add()];
+    const x = await clock.until(one.acquire('x', { owner: 'a' }));
+    const y = await clock.until(two.acquire('y', { owner: 'b' }));
+    const other = two.acquire('x', { owner: 'c' }); // its process looks already
+    await clock.advance(0);
+    const older = one.acquire('y', { owner: 'a' });
+    await clock.advance(laterMs);
+    let refused: unknown;
+    two.acquire('x', { owner: 'b' }).catch((error) => {
+      refused = error;
+    });
+    await clock.advance(2_000);
+    expect(refused).toMatchObject({
+      code: 'LOCKD_DEADLOCK',
+      message: expect.stringContaining('who waits for'),
+    });
+    await clock.until(y.release());
+    await clock.until((await clock.until(older)).release());
+    await clock.until(x.release());
+    await clock.until((await clock.until(other)).release());
+  },
+);
+
+test('a wait that lasts is reported once, with the chain that it stands in', async () => {
+  const { clock, add } = setup();
+  const [one, two] = [add(), add({ reportAfterMs: 5_000 })];
+  const x = await clock.until(one.acquire('x', { owner: 'a' }));
+  const y = await clock.until(two.acquire('y', { owner: 'b' }));
+  const warnings: string[] = [];
+  two.on('warning', ({ message }) => warnings.push(message));
+  const inner = two.acquire('x', { owner: 'b' });
+  const outer = two.acquire('y', { owner: 'c' });
+  await clock.advance(4_900);
+  expect(warnings).toEqual([]);
+  await clock.advance(10_000);
+  expect(warnings).toEqual([
+    expect.stringMatching(/^Waiting for \d+ ms: "b" waits for "x", kept by "a"\.$/),
+    expect.stringMatching(/: "c" waits for "y", kept by "b", who waits for "x", kept by "a"\.$/),
+  ]);
+  await clock.until(x.release());
+  await clock.until((await clock.until(inner)).release());
+  await clock.until(y.release());
+  await clock.until((await clock.until(outer)).release());
+});
+
+test('what has been held for longer is listed, by whomever, and what has not is not', async () => {
+  const { clock, add } = setup();
+  const [one, two] = [add(), add()];
+  const old = await clock.until(one.acquire('old'));
+  await clock.advance(60_000);
+  const young = await clock.until(two.acquire('young'));
+  const listed = async (stalerThanMs: number) =>
+    (await clock.until(two.list({ stalerThanMs }))).map(({ resource }) => resource);
+  await clock.advance(1);
+  expect([await listed(30_000), await listed(0)]).toEqual([['old'], ['old', 'young']]);
+  await clock.until(Promise.all([old.release(), young.release()]));
 });
 
 test('time that no test lets pass does not pass: a hold of ten seconds lasts', async () => {

@@ -8,6 +8,7 @@ import type { LockManagerParts } from './manager.ts';
 import type { Request } from './options.ts';
 import { asOwner } from './owners.ts';
 import * as refusals from './refusals.ts';
+import { RollCall } from './roll-call.ts';
 import { type Outcome, Stats } from './stats.ts';
 import type { HoldNotice } from './store.ts';
 import type { LockEvents } from './surface.ts';
@@ -27,6 +28,7 @@ export class Keeper {
   readonly #leaving: Leaving;
   readonly #acquiring: Acquiring;
   readonly #holds = new Map<string, Hold>();
+  readonly #rollCall: RollCall;
   #stopping: LockdError | undefined;
   #stopped: Promise<void> | undefined;
   #cancelClearing: () => void = () => {};
@@ -44,6 +46,11 @@ export class Keeper {
       nextTerm: (signal) => this.#nextTerm(signal),
       contended: ({ resource, owner }, holders) =>
         tell('resource.contended', { resource, owner, holders }),
+    });
+    this.#rollCall = new RollCall({
+      ...options,
+      holds: this.#holds,
+      gone: (hold) => hold.lose(takenAway(hold)),
     });
     lease.listen({
       heard: (notice) => this.#hear(notice),
@@ -117,6 +124,7 @@ export class Keeper {
   async #stop(left: Promise<void>): Promise<void> {
     await left;
     this.#waits.close();
+    this.#rollCall.close();
     // Of a forced stop: they go on, and nothing is left that kept others out.
     const error = new LockdError('LOCKD_HOLD_LOST', 'The lock manager was stopped by force.');
     for (const hold of this.#holds.values()) hold.lose(error);
@@ -155,6 +163,7 @@ export class Keeper {
       },
     );
     this.#holds.set(wanted.request, hold);
+    this.#rollCall.begin();
     tell('resource.locked', hold);
     return hold;
   }
@@ -220,3 +229,9 @@ export class Keeper {
     tell('warning', error);
   }
 }
+
+const takenAway = ({ resource }: Hold): LockdError =>
+  new LockdError(
+    'LOCKD_HOLD_LOST',
+    `The hold of ${JSON.stringify(resource)} was taken away, and the news of it did not arrive.`,
+  );

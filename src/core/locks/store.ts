@@ -122,6 +122,12 @@ export interface LockStore {
     by: string,
     reason: string,
   ): Promise<number>;
+  /** Of these holds, those that are not there any more: where a notice of it can be missed. */
+  readonly gone?:
+    | ((
+        holds: readonly (Pick<Wanted, 'resource' | 'request'> & Pick<Grant, 'slot'>)[],
+      ) => Promise<readonly string[]>)
+    | undefined;
   /** Housekeeping, where there is any: rows that nobody has used for long. */
   readonly clearAway?: (() => Promise<void>) | undefined;
   close(): Promise<void>;
