@@ -94,6 +94,9 @@ export class LockManager implements AsyncDisposable {
    * `LOCKD_UNAVAILABLE` where the database did not answer until then, `LOCKD_ALREADY_HELD` where the same
    * owner holds it, `LOCKD_MODE_MISMATCH` where it is used with other permits, `LOCKD_DEADLOCK` where
    * this wait closes a circle, `LOCKD_STOPPED` after `stop()`, or with the signal's own reason.
+   *
+   *     await using hold = await locks.acquire('order:42', { waitMs: 5_000, reason: 'shipping' });
+   *     await ship('42', hold.signal);
    */
   async acquire(resource: string, options: AcquireOptions = {}): Promise<Hold> {
     const request = settleRequest(resource, options);
@@ -102,7 +105,12 @@ export class LockManager implements AsyncDisposable {
     throw refusals.busy(request, outcome.holders);
   }
 
-  /** As `acquire`, without waiting: undefined where somebody else has it. */
+  /**
+   * As `acquire`, without waiting: undefined where somebody else has it.
+   *
+   *     await using hold = await locks.tryAcquire('cache:warm');
+   *     if (hold !== undefined) await warm(hold.signal);
+   */
   async tryAcquire(resource: string, options: HoldOptions = {}): Promise<Hold | undefined> {
     const outcome = await this.#keeper.request(settleAtOnce(resource, options));
     return outcome instanceof Hold ? outcome : undefined;
@@ -112,6 +120,8 @@ export class LockManager implements AsyncDisposable {
    * Runs `routine` while it holds the resource, and gives it back. What the routine asks for within has
    * the same owner; what it leaves behind when it has settled has not. A routine that returns although
    * its hold was lost meanwhile was not alone: then it rejects with that loss. Its own error comes first.
+   *
+   *     await locks.using('order:42', (hold) => ship('42', hold.signal));
    */
   using<Result>(resource: string, routine: Routine<Result>): Promise<Result>;
   using<Result>(
@@ -128,7 +138,12 @@ export class LockManager implements AsyncDisposable {
     return this.#keeper.run(await this.acquire(resource, options), routine);
   }
 
-  /** Runs `routine`, as `using` does, unless somebody has the resource: then it says so. Never waits. */
+  /**
+   * Runs `routine`, as `using` does, unless somebody has the resource: then it says so. Never waits.
+   *
+   *     const outcome = await locks.once('report', () => makeReport());
+   *     if (outcome.status === 'already-running') console.log(outcome.holder?.label);
+   */
   once<Result>(resource: string, routine: Routine<Result>): Promise<Once<Result>>;
   once<Result>(
     resource: string,
@@ -152,6 +167,9 @@ export class LockManager implements AsyncDisposable {
    * All of them or none, for one owner, and in one order for everybody, so that two of these never wait
    * for each other. `waitMs` is for all together. Rejects as `acquire` does, and with `LOCKD_HOLD_LOST`
    * or `LOCKD_HOLD_EXPIRED` where one was lost while another was waited for.
+   *
+   *     await using both = await locks.acquireAll(['account:1', 'account:2']);
+   *     await move('1', '2', both.signal);
    */
   acquireAll(resources: readonly string[], options: AcquireOptions = {}): Promise<Holds> {
     return acquireAll(resources, options, this.#parts.clock, (resource, each) =>
@@ -192,6 +210,8 @@ export class LockManager implements AsyncDisposable {
    * Asks whoever holds it to let go, and takes it where they have not after `graceMs`: their signals
    * abort, and their tokens are stale. Work that ignores its signal then runs beside the next holder's,
    * unless it is fenced.
+   *
+   *     await locks.forceRelease('order:42', { by: 'anna', reason: 'the agent hangs' });
    */
   forceRelease(resource: string, options: ForceOptions): Promise<Forced> {
     return forceRelease(this.#parts, resource, options);
