@@ -602,8 +602,9 @@ end $$;
 
 -- The place that this wait can have now, if any: nobody may hold against it, and no transaction that was
 -- fenced with an earlier token may still run (its row cannot be locked, and is skipped). Whoever calls
--- it has locked place 0.
-create function lockd.place_for(wanted lockd.waiter) returns integer
+-- it has locked place 0; and has given the places up to \`behind\` to others of the same use just now, so
+-- that a thousand readers cost a thousand times one, and not its square.
+create function lockd.place_for(wanted lockd.waiter, behind integer default 0) returns integer
 language plpgsql volatile as $$
 declare
   is_alone constant boolean := not wanted.is_shared and wanted.permits is null;
@@ -625,9 +626,11 @@ begin
   end if;
   -- Places that were left by another use of it are done away with, once nobody is fenced with them. A
   -- fence of REPEATABLE READ that comes too late finds its row deleted, and fails with 40001.
-  select count(*) into others from lockd.hold h
-  where h.resource = wanted.resource and h.slot > 0
-    and (is_alone or h.permits is distinct from wanted.permits);
+  if is_alone or behind = 0 then
+    select count(*) into others from lockd.hold h
+    where h.resource = wanted.resource and h.slot > 0
+      and (is_alone or h.permits is distinct from wanted.permits);
+  end if;
   if others > 0 then
     perform from lockd.hold h
     where h.resource = wanted.resource and h.slot > 0
@@ -645,7 +648,7 @@ begin
     return 0;
   end if;
   select h.slot into place from lockd.hold h
-  where h.resource = wanted.resource and h.slot > 0 and not h.is_held
+  where h.resource = wanted.resource and h.slot > behind and not h.is_held
   order by h.slot limit 1
   for update skip locked;
   if found then
@@ -663,6 +666,8 @@ language plpgsql volatile as $$
 declare
   next lockd.waiter;
   place integer;
+  behind integer := 0;
+  places integer;
   granted bigint;
 begin
   update lockd.hold h set is_held = false
@@ -670,13 +675,13 @@ begin
     select from lockd.lease l
     where l.lock_id = h.process and l.token = h.process_token and l.ended_at is null);
   if lockd.is_certain() then
+    select greatest(h.token, e.token) into granted from lockd.hold h, lockd.epoch e
+    where h.resource = wanted and h.slot = 0;
     for next in select w.* from lockd.waiter w where w.resource = wanted order by w.id loop
       if lockd.is_alive(next.process, next.process_token) then
-        place := lockd.place_for(next);
+        place := lockd.place_for(next, behind);
         exit when place is null;
-        select lockd.next_hold_token(greatest(h.token, e.token)) into granted
-        from lockd.hold h, lockd.epoch e
-        where h.resource = wanted and h.slot = 0;
+        granted := lockd.next_hold_token(granted);
         insert into lockd.hold as h
           (resource, slot, token, is_held, permits, process, process_token, request, owner, details,
            since)
@@ -687,10 +692,10 @@ begin
             process = excluded.process, process_token = excluded.process_token,
             request = excluded.request, owner = excluded.owner, details = excluded.details,
             since = excluded.since;
+        -- At place 0 it is the last: whoever comes next has no place.
         if place > 0 then
-          update lockd.hold h
-          set permits = next.permits, token = granted, since = clock_timestamp()
-          where h.resource = wanted and h.slot = 0;
+          behind := place;
+          places := next.permits;
         end if;
         if next.request is distinct from asking then
           perform lockd.tell_process(next.process, 'granted', next.request,
@@ -699,6 +704,11 @@ begin
       end if;
       delete from lockd.waiter w where w.resource = wanted and w.id = next.id;
     end loop;
+    if behind > 0 then
+      update lockd.hold h
+      set permits = places, token = granted, since = clock_timestamp()
+      where h.resource = wanted and h.slot = 0;
+    end if;
   end if;
   update lockd.hold h
   set is_divided = now.is_divided, is_awaited = now.is_awaited

@@ -60,3 +60,34 @@ test('a stream of readers does not starve a writer, nor a stream of writers a re
   await writers.hears('quiet');
   expect(one.of('problem')).toEqual([]);
 }, 60_000);
+
+test('thousands of readers behind a writer are let in by one release, each at a place of its own, in their order', async () => {
+  await using lockd = await lockDatabase();
+  const [one, two] = [lockd.manager(), lockd.manager()];
+  const writer = await one.acquire('page');
+  const other = await two.acquire('other');
+  const first = two.acquire('page', { mode: 'shared', owner: 'reader 0' });
+  await until(async () => (await one.inspect('page')).waiters.length === 1);
+  // Asked for one by one they would take a minute to come.
+  await query(
+    lockd.url,
+    `insert into lockd.waiter (resource, is_shared, process, process_token, request, owner)
+     select w.resource, true, w.process, w.process_token, gen_random_uuid(), 'reader ' || i
+     from lockd.waiter w, generate_series(1, 7999) i order by i`,
+  );
+  await writer.release();
+  expect((await first).slot).toBe(1);
+  const [letIn] = await query(
+    lockd.url,
+    `select count(*)::integer as readers,
+       bool_and(owner = 'reader ' || slot - 1) as is_in_order,
+       bool_and(token > before) as is_growing,
+       max(token) = (select h.token from lockd.hold h where h.resource = 'page' and h.slot = 0) as is_told
+     from (
+       select h.*, lag(h.token, 1, 0::bigint) over (order by h.slot) as before
+       from lockd.hold h where h.resource = 'page' and h.slot > 0 and h.is_held) held`,
+  );
+  expect(letIn).toEqual({ readers: 8_000, is_in_order: true, is_growing: true, is_told: true });
+  await (await first).release();
+  await other.release();
+}, 60_000);
