@@ -9,7 +9,7 @@ import { hasTold, slow, violations } from './verdict.ts';
 
 const settings: RunSettings = {
   seed: Number(process.env['LOCKD_TEST_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31)),
-  rounds: faults.length + 3,
+  rounds: faults.length + 2,
   faults,
   ttlMs: 1_500,
   kinds: ['run', 'guarded', 'run', 'plain'],

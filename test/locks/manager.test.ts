@@ -114,10 +114,10 @@ describe('the life of a hold', () => {
   test('kept alive, it lasts as long as its routine', async () => {
     await using lockd = await lockDatabase();
     const locks = lockd.manager();
-    const ended = await locks.using('order:1', { ttlMs: 120, keepAlive: true }, async (hold) => {
+    const ended = await locks.using('order:1', { ttlMs: 500, keepAlive: true }, async (hold) => {
       await expect
-        .poll(async () => (await locks.inspect('order:1')).holders[0]?.forMs)
-        .toBeGreaterThan(400);
+        .poll(async () => (await locks.inspect('order:1')).holders[0]?.forMs, { timeout: 10_000 })
+        .toBeGreaterThan(1_500);
       return hold.isHeld();
     });
     expect(ended).toBe(true);
