@@ -1,17 +1,6 @@
 /** Every statement about holds, as it is sent. What the functions do stands in migrations/0003_holds.sql. */
-import { LockdError } from '../core/errors.ts';
-import type {
-  Answer,
-  Beat,
-  Details,
-  Holding,
-  LockStore,
-  Mode,
-  Queues,
-  Standing,
-  Waiting,
-  Wanted,
-} from '../core/locks/store.ts';
+import type { Answer, Beat, Details, LockStore, Queues, Wanted } from '../core/locks/store.ts';
+import { type AskedRow, holdingOf, queuesOf } from './hold-rows.ts';
 import type { Ask } from './statements.ts';
 
 export async function takeHolds(
@@ -265,64 +254,4 @@ export async function succeedWorker(ask: Ask, schema: string, process: number): 
     [process],
   );
   await ask(`select pg_advisory_lock(${schema}.class_key(${schema}.hold_class()), $1)`, [process]);
-}
-
-interface AskedRow {
-  readonly status: Exclude<Answer['is'], 'mismatch'> | 'mismatch';
-  readonly token: string;
-  readonly slot: number;
-  readonly used_as: string;
-  readonly holders: StandingRow[] | null;
-}
-
-interface StandingRow {
-  readonly id?: string;
-  readonly resource: string;
-  readonly slot?: number;
-  readonly token?: string;
-  readonly request: string;
-  readonly owner: string;
-  readonly details: Details | null;
-  readonly since: string;
-  readonly for_ms: number;
-  readonly mode: 'exclusive' | 'shared' | 'permits';
-  readonly permits: number | null;
-  readonly process: number;
-  readonly process_token: string;
-  readonly label: string | null;
-}
-
-const holdingOf = (row: StandingRow): Holding => ({
-  ...standingOf(row),
-  token: BigInt(row.token ?? 0),
-  slot: row.slot ?? 0,
-});
-
-const waitingOf = (row: StandingRow): Waiting => ({
-  ...standingOf(row),
-  number: BigInt(row.id ?? 0),
-});
-
-function queuesOf(rows: readonly unknown[]): Queues {
-  const [{ holdings, waitings }] = rows as [{ holdings: StandingRow[]; waitings: StandingRow[] }];
-  return { holdings: holdings.map(holdingOf), waitings: waitings.map(waitingOf) };
-}
-
-const standingOf = (row: StandingRow): Standing => ({
-  resource: row.resource,
-  mode: modeOf(row),
-  request: row.request,
-  owner: row.owner,
-  since: new Date(row.since),
-  forMs: row.for_ms,
-  details: row.details ?? {},
-  process: row.process,
-  processToken: BigInt(row.process_token),
-  label: row.label ?? undefined,
-});
-
-function modeOf({ mode, permits }: StandingRow): Mode {
-  if (mode !== 'permits') return mode;
-  if (permits === null) throw new LockdError('LOCKD_UNCERTAIN', 'A hold has no number of permits.');
-  return { permits };
 }

@@ -31,7 +31,7 @@ export async function forceRelease(
     const now = await holdersOf(store, resource);
     left = asked.filter(({ request }) => now.some((hold) => hold.request === request));
     if (left.length === 0 || clock.mono() >= until) break;
-    await pause(clock, Math.min(lookEveryMs, until - clock.mono()), never());
+    await pause(clock, Math.min(lookEveryMs, until - clock.mono()));
   }
   const requests = left.map(({ request }) => request);
   if (requests.length > 0) await store.takeBack(resource, requests, by, reason);
@@ -40,5 +40,3 @@ export async function forceRelease(
 
 const holdersOf = async (store: Forcing, resource: string): Promise<readonly Holding[]> =>
   (await store.queues([resource])).holdings;
-
-const never = (): AbortSignal => new AbortController().signal;

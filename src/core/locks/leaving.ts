@@ -79,8 +79,9 @@ export class Leaving {
     let failingSince: number | undefined;
     for (let failures = 1; !isOver(term); failures += 1) {
       try {
-        if (isQuick && (await this.#drop.add(wanted))) return true;
-        return await store.leave(wanted.resource, wanted.request);
+        return await (isQuick
+          ? this.#drop.add(wanted)
+          : store.leave(wanted.resource, wanted.request));
       } catch (error) {
         if (!isLockdError(error) || !error.isRetryable) {
           const { resource } = wanted;
@@ -90,7 +91,7 @@ export class Leaving {
         failingSince ??= clock.mono();
         // A lease that is being left, on a server that has not answered for its TTL: it has run out.
         if (!term.isActive() && clock.mono() - failingSince >= ttlMs) return false;
-        await pause(clock, reconnectWaitMs(failures, reconnectMaxMs, random()), never());
+        await pause(clock, reconnectWaitMs(failures, reconnectMaxMs, random()));
       }
     }
     return false;
@@ -98,5 +99,3 @@ export class Leaving {
 }
 
 const keyOf = ({ owner, resource }: Wanted): string => `${owner}\n${resource}`;
-
-const never = (): AbortSignal => new AbortController().signal;
