@@ -50,14 +50,20 @@ export function textReport(run: Run): string {
   ].join('\n');
 }
 
-function verdict(run: Run): string[] {
-  const wrong = violations(run);
-  const late = slow(run);
+const verdict = (run: Run): string[] =>
+  verdictOf(violations(run), slow(run).map(roundLine), run.isAborted);
+
+/** The last lines of a report: what was broken, what was late, or neither. */
+export function verdictOf(
+  wrong: readonly string[],
+  late: readonly string[],
+  isAborted: boolean,
+): string[] {
   const lines = [
     ...(wrong.length > 0 ? ['BROKEN:', ...wrong.slice(0, 40)] : []),
     ...(wrong.length > 40 ? [`and ${wrong.length - 40} more`] : []),
-    ...(late.length > 0 ? ['OVER ITS BOUND:', ...late.map(roundLine)] : []),
-    ...(run.isAborted ? ['STOPPED before its end: this is no verdict'] : []),
+    ...(late.length > 0 ? ['OVER ITS BOUND:', ...late] : []),
+    ...(isAborted ? ['STOPPED before its end: this is no verdict'] : []),
   ];
   return lines.length > 0 ? lines : ['every promise was kept'];
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { play } from './play.ts';
-import { type Schedule, schedules } from './schedule.ts';
+import { schedules } from './schedule.ts';
 import { storyOf } from './story.ts';
 import { Tally } from './tally.ts';
 import { type Line, Violation } from './world.ts';
@@ -30,17 +30,37 @@ export interface Failure {
   readonly runs: number;
 }
 
+/** What is played, and how it is told. */
+export interface Game<Schedule> {
+  readonly schedules: fc.Arbitrary<Schedule>;
+  readonly play: (
+    schedule: Schedule,
+    options?: { readonly isTold: boolean },
+  ) => Promise<{
+    readonly tally: Tally;
+    readonly virtualMs: number;
+    readonly lines: readonly Line[];
+  }>;
+  readonly storyOf: (schedule: Schedule, lines: readonly Line[]) => string;
+}
+
+export const check = (wanted: Wanted): Promise<Found> =>
+  checkGame({ schedules, play, storyOf }, wanted);
+
 /** Plays schedules from a seed until one breaks a promise; fast-check shrinks that one. */
-export async function check({ runs, seed, path, endOnFailure = false }: Wanted): Promise<Found> {
+export async function checkGame<Schedule>(
+  game: Game<Schedule>,
+  { runs, seed, path, endOnFailure = false }: Wanted,
+): Promise<Found> {
   const tally = new Tally();
   const began = performance.now();
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0; // a tenth of the time, and the story says more
   let virtualMs = 0;
   let played = 0;
-  const property = fc.asyncProperty(schedules, async (schedule) => {
+  const property = fc.asyncProperty(game.schedules, async (schedule) => {
     played += 1;
-    const outcome = await play(schedule);
+    const outcome = await game.play(schedule);
     tally.add(outcome.tally);
     virtualMs += outcome.virtualMs;
   });
@@ -52,31 +72,27 @@ export async function check({ runs, seed, path, endOnFailure = false }: Wanted):
   });
   Error.stackTraceLimit = stackTraceLimit;
   const failing = details.counterexample?.[0];
-  return {
-    tally,
-    runs: played,
-    seconds: (performance.now() - began) / 1000,
-    virtualHours: virtualMs / 3_600_000,
-    failure:
-      failing === undefined
-        ? undefined
-        : {
-            ...(await told(failing)),
-            seed,
-            path: details.counterexamplePath ?? '',
-            runs: details.numRuns,
-          },
+  const failure = failing && {
+    ...(await told(game, failing)),
+    seed,
+    path: details.counterexamplePath ?? '',
+    runs: details.numRuns,
   };
+  const seconds = (performance.now() - began) / 1000;
+  return { tally, runs: played, seconds, virtualHours: virtualMs / 3_600_000, failure };
 }
 
 /** Plays it once more, this time with somebody who takes notes. */
-async function told(schedule: Schedule): Promise<Pick<Failure, 'invariant' | 'message' | 'story'>> {
+async function told<Schedule>(
+  { play: playAgain, storyOf: story }: Game<Schedule>,
+  schedule: Schedule,
+): Promise<Pick<Failure, 'invariant' | 'message' | 'story'>> {
   try {
-    const { lines } = await play(schedule, { isTold: true });
-    return { invariant: 'none', message: 'no promise was broken', story: storyOf(schedule, lines) };
+    const { lines } = await playAgain(schedule, { isTold: true });
+    return { invariant: 'none', message: 'no promise was broken', story: story(schedule, lines) };
   } catch (error) {
     const { lines = [] } = error as { lines?: readonly Line[] };
     const invariant = error instanceof Violation ? error.invariant : 'nothing is thrown';
-    return { invariant, message: (error as Error).message, story: storyOf(schedule, lines) };
+    return { invariant, message: (error as Error).message, story: story(schedule, lines) };
   }
 }

@@ -1,4 +1,5 @@
 import { inWords } from '../plan.ts';
+import { verdictOf } from '../report.ts';
 import type { HoldRound, HoldRun } from './run.ts';
 import { boundOf, slow, violations } from './verdict.ts';
 
@@ -34,14 +35,5 @@ export function textReport(run: HoldRun): string {
   ].join('\n');
 }
 
-function verdict(run: HoldRun): string[] {
-  const wrong = violations(run);
-  const late = slow(run);
-  const lines = [
-    ...(wrong.length > 0 ? ['BROKEN:', ...wrong.slice(0, 40)] : []),
-    ...(wrong.length > 40 ? [`and ${wrong.length - 40} more`] : []),
-    ...(late.length > 0 ? ['OVER ITS BOUND:', ...late.map(roundLine)] : []),
-    ...(run.isAborted ? ['STOPPED before its end: this is no verdict'] : []),
-  ];
-  return lines.length > 0 ? lines : ['every promise was kept'];
-}
+const verdict = (run: HoldRun): string[] =>
+  verdictOf(violations(run), slow(run).map(roundLine), run.isAborted);
