@@ -37,6 +37,13 @@ const core = [
   'test/faults/silence.test.ts',
   'test/faults/warnings.test.ts',
   'test/guard/database.test.ts',
+  'test/locks/batch.test.ts',
+  'test/locks/faults/exhausted.test.ts',
+  'test/locks/faults/privileges.test.ts',
+  'test/locks/faults/restart.test.ts',
+  'test/locks/faults/silence.test.ts',
+  'test/locks/manager.test.ts',
+  'test/locks/protocol',
   'test/neighbours',
 ];
 
