@@ -38,9 +38,14 @@ export function checkLabel(label: string): string {
   return label;
 }
 
-export function checkMetadata(metadata: Readonly<Record<string, unknown>>): typeof metadata {
-  const what =
-    '`metadata` to be an object that JSON can hold in 64 KiB, of well-formed text without NUL';
+export function checkMetadata(
+  metadata: Readonly<Record<string, unknown>>,
+  longest: { readonly bytes: number; readonly inWords: string } = {
+    bytes: 64 * 1024,
+    inWords: '64 KiB',
+  },
+): typeof metadata {
+  const what = `\`metadata\` to be an object that JSON can hold in ${longest.inWords}, of well-formed text without NUL`;
   let json: string | undefined;
   try {
     json = JSON.stringify(metadata);
@@ -50,7 +55,7 @@ export function checkMetadata(metadata: Readonly<Record<string, unknown>>): type
   }
   expect(json?.startsWith('{') === true, what, metadata);
   const bytes = Buffer.byteLength(json ?? '');
-  expect(bytes <= 64 * 1024, what, metadata, `It takes ${bytes} bytes.`);
+  expect(bytes <= longest.bytes, what, metadata, `It takes ${bytes} bytes.`);
   // JSON writes a backslash as two: what stands behind an odd one is an escape.
   const [, unkept] = /(?<!\\)(?:\\\\)*\\u(0000|d[89a-f]..)/.exec(json ?? '') ?? [];
   expect(unkept !== '0000', what, metadata, 'There is a NUL character in it.');

@@ -21,6 +21,8 @@ export interface Control {
     reason: string,
     until: number,
   ): Promise<boolean>;
+  /** Says once whether this instance is ready to lead after the term `token`; lost, it is asked again. */
+  answerHandoff(token: bigint, isReady: boolean, reason: string): void;
   /** Drops the session; a new one is made later than a seat's: the server goes away, or is full. */
   reconnect(): void;
   /** Leaves. A mark that is being tried has as long as a connection may take, within its lease. */
@@ -83,6 +85,12 @@ export class ControlLink implements Control {
     this.#marks.set(mark, until);
     this.#resting.abort();
     return mark.finally(() => this.#marks.delete(mark));
+  }
+
+  answerHandoff(token: bigint, isReady: boolean, reason: string): void {
+    this.#session?.answerHandoff(token, isReady, reason).catch((error: unknown) => {
+      this.#options.logger.warn({ token, reason: messageOf(error) }, 'could not answer a handoff');
+    });
   }
 
   reconnect(): void {

@@ -1,12 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { callable } from './checks.ts';
-import { leftMs } from './clock.ts';
+import { instantOf, leftMs } from './clock.ts';
 import { messageOf } from './errors.ts';
 import { Delivery } from './events.ts';
 import { Gate } from './gate.ts';
 import { hostOf } from './host.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type Logger, withFields } from './log.ts';
+import { isConnected, knownLeader, tenureOf } from './machine/standing.ts';
 import { trustedUntil } from './machine/tenure.ts';
 import { Notices } from './notices.ts';
 import type { Settled } from './options.ts';
@@ -17,6 +18,7 @@ import {
   type Gated,
   isForced,
   type LeaveOptions,
+  type Standing,
 } from './surface.ts';
 import type { Term } from './term.ts';
 import {
@@ -45,6 +47,8 @@ export class SingletonLockController
   readonly label: string;
   /** The one watcher of this controller, in its log lines. */
   readonly watcherId: string;
+  /** A witness sees this process die: its successor starts at once, and not after the TTL. */
+  readonly isGuarded: boolean;
   readonly #settled: Settled;
   readonly #logger: Logger;
   readonly #work = new Work();
@@ -52,6 +56,7 @@ export class SingletonLockController
   readonly #notices: Notices;
   readonly #gate: Gate;
   readonly #lifecycle: Lifecycle;
+  readonly #delivery: Delivery<ControllerEvents>;
 
   constructor(settled: Settled, parts: ControllerParts) {
     super();
@@ -61,6 +66,7 @@ export class SingletonLockController
     this.instance = instance;
     this.label = label;
     this.watcherId = instance.slice(0, 8);
+    this.isGuarded = parts.witness !== undefined;
     this.#settled = settled;
     this.#notices = new Notices(settled.noticeIntervalMs);
     const logger = withFields(settled.logger, { name, instance, watcher: this.watcherId });
@@ -68,8 +74,11 @@ export class SingletonLockController
     const delivery = new Delivery<ControllerEvents>(this, (event, error) =>
       logger.error({ event, reason: messageOf(error) }, 'a listener failed'),
     );
+    this.#delivery = delivery;
+    const { clock } = settled;
     const validForMs = (): number => this.#validForMs();
-    const gate = new Gate({ name, instance, logger, work: this.#work, delivery, validForMs });
+    const work = this.#work;
+    const gate = new Gate({ name, instance, logger, work, delivery, clock, validForMs });
     this.#gate = gate;
     this.#lifecycle = new Lifecycle({
       settled,
@@ -207,7 +216,34 @@ export class SingletonLockController
    * per key and interval while PASSIVE, never while ACTIVE. Memory is bounded.
    */
   passiveNotice(key: string): boolean {
-    return !this.isActive() && this.#notices.take(key, this.#settled.clock.mono());
+    if (this.isActive()) return false;
+    const isSent = this.#notices.take(key, this.#settled.clock.mono());
+    if (this.listenerCount('notice') > 0) this.#delivery.send('notice', { isSent });
+    return isSent;
+  }
+
+  /** What it knows of itself at this moment: for a health check, a metric, a page. */
+  standing(): Standing {
+    const { rules, clock } = this.#settled;
+    const { state } = this.#lifecycle.runtime;
+    const now = instantOf(clock);
+    const tenure = tenureOf(state, now);
+    const { name: _, instance, label } = this;
+    const isActive = this.isActive();
+    return {
+      state: this.state,
+      token: tenure?.token,
+      validForMs: this.#validForMs(),
+      lastBeatAgeMs: tenure?.lastBeatAgeMs,
+      ttlMs: rules.ttlMs,
+      heartbeatMs: rules.heartbeatMs,
+      isConnected: isConnected(state),
+      failures: state.failures,
+      leader:
+        isActive && tenure !== undefined
+          ? { token: tenure.token, instance, label }
+          : knownLeader(state, now),
+    };
   }
 
   #refuseStart(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { LockdError, messageOf } from './errors.ts';
 import type { Delivery } from './events.ts';
@@ -13,6 +14,7 @@ export interface GateOptions {
   readonly logger: Logger;
   readonly work: Work;
   readonly delivery: Delivery<ControllerEvents>;
+  readonly clock: Clock;
   /** Whether it is open is not kept here: it is asked of the machine's state and the clocks. */
   readonly validForMs: () => number;
 }
@@ -31,16 +33,16 @@ export class Gate {
     return this.#term;
   }
 
-  open(token: bigint): void {
+  open(token: bigint, gapMs: number | undefined): void {
     const { name, instance, logger, delivery, validForMs } = this.#options;
-    this.#term = openTerm({ name, token, instance, since: new Date() }, validForMs);
+    this.#term = openTerm({ name, token, instance, since: new Date(), gapMs }, validForMs);
     logger.info({ token }, 'became active');
     delivery.send('active', this.#term);
   }
 
   /** Closed it is already, by the state. Resolves when work in flight has finished. */
   async close(reason: EndReason, cause: unknown): Promise<void> {
-    const { name, logger, delivery, work } = this.#options;
+    const { name, logger, delivery, work, clock } = this.#options;
     const term = this.#term;
     if (term === undefined) return;
     const { token } = term;
@@ -51,8 +53,10 @@ export class Gate {
     const why = cause === undefined ? {} : { cause: messageOf(cause) };
     logger.info({ token, reason, inFlight: work.running, ...why }, 'became passive');
     delivery.send('passive', term, reason);
+    const closedAt = clock.mono();
     await work.settled();
     logger.info({ token }, 'drained');
+    delivery.send('drained', { token, tookMs: clock.mono() - closedAt });
   }
 
   /** The seat of this term is not ours any more. */

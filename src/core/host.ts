@@ -11,13 +11,14 @@ export const hostOf = (
   logger: Logger,
   delivery: Delivery<ControllerEvents>,
 ): Omit<Host, 'settle' | 'halt'> => ({
-  openGate: (token) => gate.open(token),
+  openGate: (token, gapMs) => gate.open(token, gapMs),
   endTerm: (reason, cause) => gate.close(reason, cause),
   left: ({ token, isLost }) => gate.letGo(token, isLost),
   observe: ({ lease: { token, instance, label } }) => {
     logger.info({ token, leader: label }, 'observed a leader');
     delivery.send('observed', { token, instance, label });
   },
+  beaten: (beat) => delivery.send('beat', beat),
   attempt: ({ attempt, waitMs }) => delivery.send('attempt', { attempt, waitMs }),
   warn: ({ code, message, error, fields }) => {
     const told = isLockdError(error) ? error.code : code;

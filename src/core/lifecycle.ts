@@ -3,8 +3,10 @@ import { type Deferred, deferred } from './deferred.ts';
 import { LockdError } from './errors.ts';
 import type { Delivery } from './events.ts';
 import type { Logger } from './log.ts';
+import { isConnected } from './machine/standing.ts';
 import type { Settled } from './options.ts';
 import { type Host, Runtime } from './runtime.ts';
+import { Standby } from './standby.ts';
 import type { ControllerEvents, ControllerParts } from './surface.ts';
 import type { Prospect } from './waiting.ts';
 
@@ -42,6 +44,7 @@ export class Lifecycle {
   readonly runtime: Runtime;
   readonly #options: LifecycleOptions;
   readonly #control: Control;
+  readonly #standby: Standby;
   #run: Run | undefined;
   /** How often stop() was called: a start that waits compares it. */
   #stops = 0;
@@ -52,6 +55,14 @@ export class Lifecycle {
     this.#control =
       parts.control ??
       new ControlLink({ ...settled.rules, ...settled, store: parts.store, logger });
+    this.#standby = new Standby({
+      ...settled,
+      instance: settled.candidate.instance,
+      control: this.#control,
+      logger,
+      isEligible: settled.rules.isEligible,
+      isConnected: () => isConnected(this.runtime.state),
+    });
     this.runtime = new Runtime({
       ...settled,
       store: parts.store,
@@ -60,6 +71,10 @@ export class Lifecycle {
       logger,
       host: {
         ...host,
+        attempt: (attempt) => {
+          this.#standby.campaigns();
+          host.attempt(attempt);
+        },
         settle: (error) =>
           error === undefined ? this.#run?.settled.resolve() : this.#run?.settled.reject(error),
         halt: () => {
@@ -116,7 +131,10 @@ export class Lifecycle {
     try {
       await parts.witness?.start();
       if (run.stopped !== undefined) throw this.#stoppedEarly();
-      this.#control.start((notice) => this.runtime.dispatch({ is: 'noticed', notice }));
+      this.#control.start((notice) => {
+        this.runtime.dispatch({ is: 'noticed', notice });
+        this.#standby.hear(notice);
+      });
       logger.info({ label: settled.candidate.label }, 'started');
       run.isCampaigning = true;
       this.runtime.dispatch({ is: 'start' });
@@ -154,6 +172,7 @@ export class Lifecycle {
   }
 
   async #letGo(): Promise<void> {
+    this.#standby.stop();
     await this.#control.stop();
     await this.#options.parts.witness?.stop();
     this.#run = undefined;

@@ -8,6 +8,7 @@ import {
   checkName,
   duration,
   expect,
+  flag,
   methods,
   oneOf,
 } from './checks.ts';
@@ -15,6 +16,8 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Names } from './known.ts';
 import { type Logger, silentLogger } from './log.ts';
 import type { Rules } from './machine/rules.ts';
+import { rankOf } from './rank.ts';
+import type { OnStandby } from './standby.ts';
 import type { Candidate } from './store.ts';
 
 /** What a controller can be told. Only `name` has no default. */
@@ -25,6 +28,24 @@ export interface ControllerOptions {
   readonly label?: string | undefined;
   /** What `lockd status --json` and `readStatus()` say of an instance that waits. @default `{}` */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * Whom a seat that comes free goes to first, of those who wait: the highest. A whole number.
+   * @default by `appVersion`
+   */
+  readonly priority?: number | undefined;
+  /**
+   * The version of the host, such as `1.10.3` or `2026-11-22.1`: the newest goes first. Numbers that grow
+   * with each deploy; a commit hash has no order.
+   * @default when this process started; less than a minute apart is one deploy
+   */
+  readonly appVersion?: string | undefined;
+  /** False: it observes who leads, and never leads. @default true */
+  readonly eligible?: boolean | undefined;
+  /**
+   * Asked before a handoff to this instance, within 30 s: warms up, and answers whether it is ready.
+   * @default always ready
+   */
+  readonly onStandby?: OnStandby | undefined;
   /** How long a silent leader is still waited for. @default 10 000 ms */
   readonly ttlMs?: number | undefined;
   /** Time between two beats, at most a third of the TTL. @default a fifth of the TTL */
@@ -70,6 +91,10 @@ export const controllerOptions: Names<ControllerOptions> = {
   name: true,
   label: true,
   metadata: true,
+  priority: true,
+  appVersion: true,
+  eligible: true,
+  onStandby: true,
   ttlMs: true,
   heartbeatMs: true,
   marginMs: true,
@@ -122,6 +147,7 @@ export interface Settled {
   readonly candidate: Candidate;
   readonly rules: Rules;
   readonly noticeIntervalMs: number;
+  readonly onStandby: OnStandby | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
@@ -175,6 +201,8 @@ export function settleOptions(
     '`waitFactor` to be a number from 1 to 10',
     waitFactor,
   );
+  const isEligible = flag('eligible', options.eligible ?? true);
+  const { onStandby } = options;
   return {
     candidate: {
       name: checkName(options.name),
@@ -184,9 +212,13 @@ export function settleOptions(
       ttlMs,
       heartbeatMs,
       passiveIdleMs: Math.round(Math.max(heartbeatMs, Math.min(1_000, ttlMs / 2))),
+      rank: rankOf(options, performance.timeOrigin),
+      isEligible,
+      appVersion: options.appVersion,
     },
     rules: {
       instance,
+      isEligible,
       ttlMs,
       heartbeatMs,
       marginMs,
@@ -224,6 +256,7 @@ export function settleOptions(
       options.noticeIntervalMs ?? defaults.noticeIntervalMs,
       0,
     ),
+    onStandby: onStandby === undefined ? onStandby : callable('onStandby', onStandby),
     logger: methods('logger', options.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
     clock: methods('clock', options.clock ?? systemClock, ['mono', 'boot', 'setTimer']),
     random: callable('random', options.random ?? Math.random),

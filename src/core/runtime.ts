@@ -2,6 +2,7 @@ import { type Clock, instantOf } from './clock.ts';
 import type { Control } from './control.ts';
 import { isLockdError } from './errors.ts';
 import type { Logger } from './log.ts';
+import { Lookout } from './lookout.ts';
 import { initialState, step, wakeAt } from './machine/machine.ts';
 import type { Effect, EndReason, Event, SeatEvent, State } from './machine/protocol.ts';
 import type { Rules } from './machine/rules.ts';
@@ -15,7 +16,9 @@ type SeatNews = SeatEvent extends infer E
 
 /** What the host of the machine does when it is told to. */
 export interface Host {
-  openGate(token: bigint): void;
+  openGate(token: bigint, gapMs: number | undefined): void;
+  /** A beat was answered, or will not be. */
+  beaten(beat: { token: bigint; roundTripMs: number; isKept: boolean }): void;
   /** Ends the term, synchronously; resolves when work in flight has finished. */
   endTerm(reason: EndReason, cause: unknown): Promise<void>;
   /** The seat of this term has been let go, or lost and confessed. */
@@ -58,9 +61,11 @@ export class Runtime {
   #isProbing = false;
   #seat: { session: SeatSession | undefined; abort: AbortController } | undefined;
   #cancelTimer: () => void = () => {};
+  readonly #lookout: Lookout;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
+    this.#lookout = new Lookout(options.clock);
   }
 
   get state(): State {
@@ -70,6 +75,7 @@ export class Runtime {
   /** One event after the other: what an effect causes at once is heard after its effects. */
   dispatch(event: Event): void {
     this.#inbox.push(event);
+    if (event.is === 'noticed') this.#lookout.hurry();
     if (this.#isStepping) return;
     this.#isStepping = true;
     try {
@@ -111,7 +117,10 @@ export class Runtime {
         break;
       case 'attempt':
         this.#ask(
-          (seat) => seat.attempt(effect.waitMs),
+          (seat) =>
+            this.#options.rules.isEligible
+              ? seat.attempt(effect.waitMs, effect.yieldedMs)
+              : this.#lookout.look(seat, effect.waitMs),
           (answer) => ({ is: 'attempted', answer }),
         );
         break;
@@ -135,7 +144,7 @@ export class Runtime {
         break;
       case 'beat':
         this.#ask(
-          (seat) => seat.beat(effect.token),
+          (seat) => this.#timed(effect.token, seat),
           (isKept) => ({ is: 'beaten', isKept }),
         );
         break;
@@ -149,7 +158,7 @@ export class Runtime {
         witness?.vouch(effect.token, effect.until);
         break;
       case 'open-gate':
-        host.openGate(effect.token);
+        host.openGate(effect.token, effect.gapMs);
         break;
       case 'end-term':
         void host.endTerm(effect.reason, effect.cause).then(() => this.dispatch({ is: 'drained' }));
@@ -185,6 +194,19 @@ export class Runtime {
       case 'log':
         logger[effect.level](effect.fields ?? {}, effect.message);
         break;
+    }
+  }
+
+  /** A beat, and for whoever counts them how long it took. */
+  async #timed(token: bigint, seat: SeatSession): Promise<boolean> {
+    const { clock, host } = this.#options;
+    const sent = clock.mono();
+    let isKept = false;
+    try {
+      isKept = await seat.beat(token);
+      return isKept;
+    } finally {
+      host.beaten({ token, roundTripMs: clock.mono() - sent, isKept });
     }
   }
 
@@ -228,6 +250,7 @@ export class Runtime {
   }
 
   #destroySeat(): void {
+    this.#lookout.hurry();
     this.#seat?.abort.abort();
     this.#seat?.session?.destroy();
     this.#seat = undefined;

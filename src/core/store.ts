@@ -12,10 +12,17 @@ export interface Candidate {
   readonly heartbeatMs: number;
   /** The server ends a seat session that is silent this long while nobody leads through it. */
   readonly passiveIdleMs: number;
+  /** Who goes first when the seat comes free: see `rankOf`. */
+  readonly rank: readonly number[];
+  /** False: it observes, and never leads. */
+  readonly isEligible: boolean;
+  readonly appVersion: string | undefined;
 }
 
 export interface AttemptAnswer {
   readonly isGranted: boolean;
+  /** It came free, and was left to somebody who goes first. */
+  readonly isYielded?: boolean | undefined;
   readonly lease: Lease;
 }
 
@@ -31,7 +38,12 @@ export interface Bid {
 }
 
 export type BidAnswer =
-  | { readonly outcome: 'taken'; readonly token: bigint }
+  | {
+      readonly outcome: 'taken';
+      readonly token: bigint;
+      /** Without a leader before this term, by the database's clock; undefined before the first one. */
+      readonly gapMs?: number | undefined;
+    }
   /** The row is no longer what the decision was based on. */
   | { readonly outcome: 'changed' }
   /** Fenced transactions of these backends are still running. */
@@ -44,7 +56,8 @@ export type BidAnswer =
 export interface SeatSession {
   /** Process id of the backend, for logs. */
   readonly backend: number;
-  attempt(waitMs: number): Promise<AttemptAnswer>;
+  /** @param yieldedMs For how long it has been giving way since the seat came free: that has a bound. */
+  attempt(waitMs: number, yieldedMs?: number): Promise<AttemptAnswer>;
   readLease(): Promise<Lease>;
   takeover(bid: Bid): Promise<BidAnswer>;
   /** False when the lease, the seat or the backend is no longer ours. */
@@ -60,7 +73,15 @@ export interface SeatSession {
   destroy(): void;
 }
 
-export type NoticeKind = 'taken' | 'released' | 'ended' | 'resign' | 'unknown';
+export type NoticeKind =
+  | 'taken'
+  | 'released'
+  | 'ended'
+  | 'resign'
+  /** To the instance in `reason`: get ready to lead after the term `token`. */
+  | 'prepare'
+  | 'declined'
+  | 'unknown';
 
 /** What the server told about a name. Never proof of anything: a reason to look. */
 export interface Notice {
@@ -74,6 +95,8 @@ export interface ControlSession {
   readonly backend: number;
   /** Marks the token ended. True when the term is over now, whoever said so. */
   testify(token: bigint, by: 'confession' | 'testimony', reason: string): Promise<boolean>;
+  /** Says whether this instance is ready to lead after the term `token`. False: nobody waits for it. */
+  answerHandoff(token: bigint, isReady: boolean, reason: string): Promise<boolean>;
   destroy(): void;
   /** Leaves politely: the instance is no longer registered. */
   close(): Promise<void>;

@@ -23,11 +23,36 @@ export interface Leader {
   readonly label: string | undefined;
 }
 
+/** What a controller knows of itself; it asks no database. */
+export interface Standing {
+  readonly state: ControllerState;
+  /** Of its term, while `active` or `draining`. */
+  readonly token: bigint | undefined;
+  /** How long the gate stays open without another beat, counted from when the last acknowledged one was sent. */
+  readonly validForMs: number;
+  /** Since that beat was sent, while it holds the lease. */
+  readonly lastBeatAgeMs: number | undefined;
+  readonly ttlMs: number;
+  readonly heartbeatMs: number;
+  /** It has a session to campaign or lead with. */
+  readonly isConnected: boolean;
+  /** Tries to have one, or to take over, that have failed in a row. */
+  readonly failures: number;
+  /** Who leads as far as it knows: itself, or whose beats it sees. Undefined once they have stopped. */
+  readonly leader: Leader | undefined;
+}
+
 export interface ControllerEvents {
   /** Exactly once per term, when the gate has opened. */
   active: [term: Term];
   /** Exactly once per `active`, when the gate has closed and the term is aborted. */
   passive: [term: Term, reason: EndReason];
+  /** Work in flight has finished after `passive`; `tookMs` since the gate closed. */
+  drained: [drain: { readonly token: bigint; readonly tookMs: number }];
+  /** A beat was answered, or its session broke before: then, and where it was refused, it is not kept. */
+  beat: [beat: { readonly token: bigint; readonly roundTripMs: number; readonly isKept: boolean }];
+  /** `passiveNotice()` was asked while PASSIVE. */
+  notice: [notice: { readonly isSent: boolean }];
   /** The watcher stands in the queue once more, for at most `waitMs`. */
   attempt: [attempt: { readonly attempt: number; readonly waitMs: number }];
   /** Another instance leads. */

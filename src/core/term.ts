@@ -10,6 +10,8 @@ export interface Term {
   readonly instance: string;
   /** By this machine's clock, for people. */
   readonly since: Date;
+  /** Time without a leader before it, in ms, by the database's clock; undefined for the first term. */
+  readonly gapMs: number | undefined;
   /**
    * Aborts once the gate has closed; its `reason` is a LockdError with code `LOCKD_LOST`. Where time
    * has closed the gate, it aborts when the event loop next turns, and after a suspend of the machine
@@ -28,7 +30,7 @@ export interface OpenTerm extends Term {
 }
 
 export function openTerm(
-  facts: Pick<Term, 'name' | 'token' | 'instance' | 'since'>,
+  facts: Pick<Term, 'name' | 'token' | 'instance' | 'since' | 'gapMs'>,
   validForMs: () => number,
 ): OpenTerm {
   const abort = new AbortController();

@@ -148,6 +148,9 @@ export class Guard {
           .testify(BigInt(message.token), 'confession', message.reason, message.until)
           .then((isOver) => this.#tell({ is: 'testified', id: message.id, isOver }));
         break;
+      case 'answer-handoff':
+        this.#control.answerHandoff(BigInt(message.token), message.isReady, message.reason);
+        break;
       case 'reconnect':
         this.#control.reconnect();
         break;

@@ -51,6 +51,13 @@ export type ToGuard =
   /** A group exists, behind a stub that waits for the word. */
   | { readonly is: 'group'; readonly group: Group }
   | { readonly is: 'gone'; readonly group: number }
+  /** Whether this instance is ready to lead after the term `token`. */
+  | {
+      readonly is: 'answer-handoff';
+      readonly token: string;
+      readonly isReady: boolean;
+      readonly reason: string;
+    }
   | {
       readonly is: 'testify';
       readonly id: number;

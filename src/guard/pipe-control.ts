@@ -48,6 +48,10 @@ export class PipeControl implements Control {
     return answer.promise;
   }
 
+  answerHandoff(token: bigint, isReady: boolean, reason: string): void {
+    this.#channel.send({ is: 'answer-handoff', token: String(token), isReady, reason });
+  }
+
   hear({ kind, token, reason }: WireNotice): void {
     this.#listener({ kind, reason, token: token === undefined ? undefined : BigInt(token) });
   }

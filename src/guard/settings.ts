@@ -8,7 +8,14 @@ import type { DatabaseOptions } from '../postgres/connection.ts';
 export interface SuperviseSettings {
   readonly options: Pick<
     ControllerOptions,
-    'name' | 'label' | 'ttlMs' | 'heartbeatMs' | 'drainTimeoutMs' | 'takeover'
+    | 'name'
+    | 'label'
+    | 'ttlMs'
+    | 'heartbeatMs'
+    | 'drainTimeoutMs'
+    | 'takeover'
+    | 'priority'
+    | 'appVersion'
   > & { readonly marginMs: number };
   /** The lease is not that of a name, but of this process, for a hold. */
   readonly hold?: HoldSettings | undefined;

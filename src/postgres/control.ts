@@ -11,6 +11,7 @@ import type {
 } from '../core/store.ts';
 import { checkSchema, checkServer } from './checks.ts';
 import type { Database } from './connection.ts';
+import { answerHandoff, missedNotices } from './handoff-statements.ts';
 import { controlPins, pin } from './pins.ts';
 import { Session, type SessionSettings } from './session.ts';
 import * as statements from './statements.ts';
@@ -44,13 +45,18 @@ export async function openControl(
     await pin(session, controlPins(who));
     const seat = await statements.enroll(ask, schema, who.name);
     if (!isWitness) {
-      const self = { host: hostname(), pid: process.pid, version };
+      const self = { host: hostname(), pid: process.pid, version, clockMs: Date.now() };
       const channel = await statements.register(ask, schema, seat, who, self);
       await ask(`listen ${pg.escapeIdentifier(channel)}`);
+      for (const notice of await missedNotices(ask, schema, seat, who.instance)) {
+        queueMicrotask(() => hooks.notice(notice)); // once whoever opened this session has it
+      }
     }
     return {
       backend,
       testify: (token, by, reason) => statements.testify(ask, schema, seat, token, by, reason),
+      answerHandoff: (token, isReady, reason) =>
+        answerHandoff(ask, schema, seat, { token, heir: who.instance, isReady, reason }),
       destroy: () => session.destroy(),
       close: async () => {
         // What fails here is pruned by the next one that registers.
@@ -61,7 +67,14 @@ export async function openControl(
   });
 }
 
-const kinds: readonly string[] = ['taken', 'released', 'ended', 'resign'] satisfies NoticeKind[];
+const kinds: readonly string[] = [
+  'taken',
+  'released',
+  'ended',
+  'resign',
+  'prepare',
+  'declined',
+] satisfies NoticeKind[];
 
 /** Anybody may notify on any channel: what cannot be read is a notice of an unknown kind. */
 export function noticeOf(payload: string): Notice {

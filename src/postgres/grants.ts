@@ -5,6 +5,23 @@ import { settleDatabase } from './connection.ts';
 /** PostgreSQL cuts a longer name, and the grant would go to somebody else. */
 const identifierBytes = 63;
 
+/** Beside reading all of them. */
+export const writes: readonly (readonly [rights: readonly string[], tables: readonly string[]])[] =
+  [
+    [['insert', 'delete'], ['lock']],
+    [
+      ['insert', 'update', 'delete'],
+      ['lease', 'fence'],
+    ],
+    [['insert', 'delete'], ['instance']],
+    [['insert', 'update'], ['handoff']],
+    [['insert', 'update', 'delete'], ['term']],
+    [
+      ['insert', 'update', 'delete'],
+      ['hold', 'waiter', 'epoch', 'doubt', 'silence'],
+    ],
+  ];
+
 /**
  * What a role needs that does not own the schema, as a script. A migration may add to it, so it is
  * run again after each.
@@ -28,10 +45,9 @@ export function grantScript(role: string, options: { schema?: string | undefined
     `grant execute on all procedures in schema ${schema} ${to}`,
     `grant usage on all sequences in schema ${schema} ${to}`,
     `grant select on all tables in schema ${schema} ${to}`,
-    `grant insert, delete on ${schema}.lock ${to}`,
-    `grant insert, update, delete on ${schema}.lease, ${schema}.fence ${to}`,
-    `grant insert, delete on ${schema}.instance ${to}`,
-    `grant insert, update, delete on ${schema}.term ${to}`,
-    `grant insert, update, delete on ${schema}.hold, ${schema}.waiter, ${schema}.epoch, ${schema}.doubt ${to}`,
+    ...writes.map(([rights, tables]) => {
+      const written = tables.map((table) => `${schema}.${table}`).join(', ');
+      return `grant ${rights.join(', ')} on ${written} ${to}`;
+    }),
   ].join('\n');
 }

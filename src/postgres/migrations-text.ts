@@ -1158,4 +1158,473 @@ end $$;
 
 revoke execute on function lockd.fence_hold(text, bigint) from public;
 `,
+  '0004_succession.sql': `-- Who goes first when a seat comes free. The server's queue says who is next; these say who of those that
+-- are next lets somebody else go before it. Nothing here says when it is safe to start: the lease does, as
+-- ever. And nothing here is waited for beyond a bound: whoever is preferred and does not come is passed over.
+
+-- rank: what kind it is (0: when its process started, in ms; 1: a version; 2: a number somebody chose), and
+-- then what is compared. A deploy that begins to tell versions is newer than the one before.
+alter table lockd.instance
+  add column rank bigint[] not null default '{}',
+  add column is_eligible boolean not null default true,
+  add column app_version text,
+  add column clock_offset_ms double precision;
+comment on column lockd.instance.clock_offset_ms is
+  'Its clock less the server''s when it registered. For people: no decision compares clocks.';
+
+create table lockd.handoff (
+  lock_id     integer primary key references lockd.lock,
+  -- The term that is handed over, and what became of it.
+  token       bigint not null,
+  origin      uuid not null,
+  heir        uuid not null,
+  asked_by    text not null,
+  asked_at    timestamptz not null default clock_timestamp(),
+  expires_at  timestamptz not null,
+  is_ready    boolean,
+  note        text,
+  released_at timestamptz,
+  taken       bigint
+);
+comment on table lockd.handoff is 'The latest handoff of each name: asked for, answered by the heir, released, taken.';
+
+-- Of two that were started within a minute of one another neither is of a newer deploy.
+create function lockd.outranks(one bigint[], other bigint[]) returns boolean
+language sql immutable as $$
+  select case when one[1] = 0 and other[1] = 0 then one[2] > other[2] + 60000 else one > other end
+$$;
+
+create function lockd.is_present(seat_id integer, who uuid) returns boolean
+language sql stable as $$
+  select exists (
+    select from lockd.instance i
+    join lockd.advisory_locks(lockd.presence_class()) l on l.object = i.id and l.is_granted
+    where i.lock_id = seat_id and i.instance = who)
+$$;
+
+-- Who goes before whoever has just been granted the seat: null, nobody. First the heir of a handoff; where
+-- it does not come, or has come and ended at once, whoever handed over. Else who outranks it, but for the
+-- last leader: having let go it does not take the seat back. It is passed over after yielded_ms.
+create function lockd.before(seat_id integer, who uuid, who_rank bigint[], yielded_ms integer) returns uuid
+language plpgsql stable as $$
+declare
+  first uuid;
+begin
+  select case when h.taken is null and h.released_at > clock_timestamp() - interval '2 s'
+                and lockd.is_present(seat_id, h.heir) then h.heir
+              when lockd.is_present(seat_id, h.origin) then h.origin end
+  into first from lockd.handoff h
+  where h.lock_id = seat_id
+    -- A frozen heir that is granted the seat loses it after a heartbeat.
+    and h.released_at > clock_timestamp() - interval '10 s' - (
+      select l.heartbeat_ms from lockd.lease l where l.lock_id = seat_id) * interval '1 ms'
+    and exists (
+      select from lockd.lease l
+      where l.lock_id = seat_id and l.ended_at is not null
+        and (l.token = h.token or l.token = h.taken))
+    and yielded_ms < 5000;
+  if first is not null then
+    return nullif(first, who);
+  end if;
+  select i.instance into first from lockd.instance i
+  where i.lock_id = seat_id and i.is_eligible and lockd.outranks(i.rank, who_rank)
+    and yielded_ms < 1000 and i.instance <> who
+    and i.instance is distinct from (select l.instance from lockd.lease l where l.lock_id = seat_id)
+    and lockd.is_present(seat_id, i.instance)
+  order by i.rank desc, i.id limit 1;
+  return first;
+end $$;
+
+drop function lockd.attempt(integer, integer, integer);
+
+-- One attempt: stand in the server's queue for the seat, no longer than wait_ms, and give way where somebody
+-- goes first. A replica grants advisory locks, and a backend that already holds the key belongs to somebody
+-- else: both are refused before waiting. The lease is read by a statement of its own, after the grant.
+create function lockd.attempt(
+  seat_id integer, wait_ms integer, idle_ms integer, who uuid, who_rank bigint[], yielded_ms integer)
+returns table (status text, lease lockd.seat)
+language plpgsql volatile as $$
+begin
+  if pg_is_in_recovery() then
+    status := 'replica';
+    return next;
+    return;
+  end if;
+  if lockd.holds_seat(seat_id) then
+    status := 'occupied';
+    return next;
+    return;
+  end if;
+  perform set_config('idle_session_timeout', idle_ms::text, false);
+  perform set_config('lock_timeout', wait_ms::text, true);
+  begin
+    perform pg_advisory_lock(lockd.class_key(lockd.seat_class()), seat_id);
+    status := 'granted';
+  exception when lock_not_available then
+    -- The grant can land between the timer and the error: pg_locks knows, the exception does not.
+    status := case when lockd.holds_seat(seat_id) then 'granted' else 'busy' end;
+  end;
+  if status = 'granted' and lockd.before(seat_id, who, who_rank, yielded_ms) is not null then
+    perform pg_advisory_unlock(lockd.class_key(lockd.seat_class()), seat_id);
+    -- Whoever goes first stands in the queue already, or is about to.
+    perform pg_sleep(0.02);
+    status := 'yielded';
+  end if;
+  select s.* into lease from lockd.seat s where s.lock_id = seat_id;
+  return next;
+end $$;
+
+drop function lockd.register(integer, uuid, text, text, integer, text, jsonb);
+
+-- Presence: the advisory lock is taken before the row can be seen, so a visible row without
+-- its lock belongs to a session that is gone.
+create function lockd.register(
+  seat integer, who uuid, label text, host text, pid integer, version text, metadata jsonb,
+  rank bigint[], is_eligible boolean, app_version text, clock_ms double precision
+) returns text
+language plpgsql volatile as $$
+declare
+  presence integer := nextval(pg_get_serial_sequence('lockd.instance', 'id'));
+begin
+  perform pg_advisory_lock(lockd.class_key(lockd.presence_class()), presence);
+  delete from lockd.instance i
+  where i.instance = who
+     or i.lock_id = seat and not exists (
+       select from lockd.advisory_locks(lockd.presence_class()) l where l.object = i.id and l.is_granted);
+  insert into lockd.instance (
+      id, instance, lock_id, label, host, pid, version, metadata, rank, is_eligible, app_version,
+      clock_offset_ms)
+    overriding system value
+    values (presence, who, seat, label, host, pid, version, metadata, rank, is_eligible, app_version,
+            clock_ms - extract(epoch from clock_timestamp()) * 1000);
+  perform lockd.forget_terms(seat);
+  return lockd.channel(seat);
+end $$;
+
+-- News is left out where somebody has filled the server's queue of notices, because the commit would fail,
+-- and with it the takeover: who waits looks at the row all the same. A request has no other way.
+create or replace function lockd.tell(seat integer, kind text, token bigint, reason text) returns void
+language sql volatile as $$
+  select pg_notify(lockd.channel(seat),
+    json_build_object('kind', kind, 'token', token::text, 'reason', reason)::text)
+  where kind in ('resign', 'prepare', 'declined') or pg_notification_queue_usage() < 0.9
+$$;
+
+-- Asks an instance to get ready to lead after the term with this token. False where that term is over, or
+-- the instance has gone or may not lead.
+create function lockd.ask_handoff(
+  seat_id integer, whose bigint, new_heir uuid, by_whom text, within_ms bigint
+) returns boolean
+language plpgsql volatile as $$
+begin
+  insert into lockd.handoff as h (lock_id, token, origin, heir, asked_by, expires_at)
+  select l.lock_id, l.token, l.instance, i.instance, by_whom,
+         clock_timestamp() + within_ms * interval '1 ms'
+  from lockd.lease l
+  join lockd.instance i on i.lock_id = l.lock_id and i.instance = new_heir and i.is_eligible
+  where l.lock_id = seat_id and l.token = whose and l.ended_at is null and l.instance <> new_heir
+    and lockd.is_present(seat_id, new_heir)
+  on conflict (lock_id) do update
+  set token = excluded.token, origin = excluded.origin, heir = excluded.heir,
+      asked_by = excluded.asked_by, asked_at = clock_timestamp(), expires_at = excluded.expires_at,
+      is_ready = null, note = null, released_at = null, taken = null;
+  if not found then
+    return false;
+  end if;
+  perform lockd.tell(seat_id, 'prepare', whose, new_heir::text);
+  return true;
+end $$;
+
+-- The heir's answer. Ready, it is told to the leader as a request to resign.
+create function lockd.answer_handoff(
+  seat_id integer, whose bigint, who uuid, ready boolean, why text
+) returns boolean
+language plpgsql volatile as $$
+begin
+  update lockd.handoff h set is_ready = ready, note = why
+  where h.lock_id = seat_id and h.token = whose and h.heir = who and h.is_ready is null
+    and h.expires_at > clock_timestamp();
+  if not found then
+    return false;
+  end if;
+  perform lockd.tell(seat_id, case when ready then 'resign' else 'declined' end, whose,
+                     case when ready then 'handed-over' else why end);
+  return true;
+end $$;
+
+create or replace function lockd.mark_ended(seat_id integer, whose bigint, marked_by text, why text)
+returns boolean
+language plpgsql volatile as $$
+begin
+  update lockd.lease l
+  set ended_at = clock_timestamp(), ended_by = marked_by, ended_reason = why
+  where l.lock_id = seat_id and l.token = whose and l.ended_at is null;
+  if not found then
+    return false;
+  end if;
+  update lockd.term t
+  set ended_at = clock_timestamp(), ended_by = marked_by, reason = why
+  where t.lock_id = seat_id and t.token = whose and t.ended_at is null;
+  update lockd.handoff h set released_at = clock_timestamp()
+  where h.lock_id = seat_id and h.token = whose and h.is_ready and h.expires_at > clock_timestamp();
+  return true;
+end $$;
+
+create or replace function lockd.succeed(
+  seat_id integer, seen_token bigint, seen_beat bigint, seen_ended boolean, highest_token bigint,
+  who uuid, who_label text, new_ttl_ms integer, new_heartbeat_ms integer
+) returns bigint
+language plpgsql volatile as $$
+declare
+  before lockd.lease;
+  granted bigint;
+begin
+  select l.* into before from lockd.lease l
+  where l.lock_id = seat_id and l.token = seen_token and l.beat = seen_beat
+    and (l.ended_at is not null) = seen_ended
+  for update;
+  update lockd.fence f
+  set token = greatest(f.token + 1, before.token + 1, highest_token + 1,
+                       floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+  where f.lock_id = before.lock_id
+  returning f.token into granted;
+  update lockd.lease l
+  set token = granted, beat = 0, ttl_ms = new_ttl_ms, heartbeat_ms = new_heartbeat_ms,
+      instance = who, label = who_label, acquired_at = clock_timestamp(), beat_at = clock_timestamp(),
+      ended_at = null, ended_by = null, ended_reason = null,
+      timeline = s.timeline, system_identifier = s.system_identifier, lock_class = s.lock_class
+  from lockd.seat s
+  where l.lock_id = before.lock_id and s.lock_id = before.lock_id;
+  update lockd.term t
+  set ended_at = before.beat_at, ended_by = 'takeover',
+      reason = case when before.instance = who then 'began anew' else 'fell silent' end
+  where t.lock_id = before.lock_id and t.token = seen_token and t.ended_at is null;
+  insert into lockd.term (lock_id, token, instance, label, started_at, gap_ms)
+  select before.lock_id, granted, who, who_label, clock_timestamp(),
+         extract(epoch from clock_timestamp() - coalesce(before.ended_at, before.beat_at)) * 1000
+  where before.lock_id is not null;
+  update lockd.handoff h set taken = granted
+  where h.lock_id = before.lock_id and h.token = seen_token and h.heir = who;
+  return granted;
+end $$;
+
+drop function lockd.takeover(
+  integer, integer, bigint, bigint, boolean, bigint, uuid, text, integer, integer, integer);
+
+-- The takeover: fence gate, then succession. The gate queues behind the fenced transactions that run
+-- and ahead of all that come, so it is neither overtaken nor starved.
+create function lockd.takeover(
+  seat_id integer, backend integer,
+  seen_token bigint, seen_beat bigint, seen_ended boolean, highest_token bigint,
+  who uuid, who_label text, new_ttl_ms integer, new_heartbeat_ms integer, wait_ms integer
+)
+returns table (status text, token bigint, gap_ms bigint, blockers integer[])
+language plpgsql volatile as $$
+begin
+  if pg_backend_pid() <> backend or not lockd.holds_seat(seat_id) then
+    status := 'unseated';
+    return next;
+    return;
+  end if;
+  perform set_config('lock_timeout', wait_ms::text, true);
+  begin
+    perform pg_advisory_xact_lock(lockd.class_key(lockd.fence_class()), seat_id);
+    token := lockd.succeed(seat_id, seen_token, seen_beat, seen_ended, highest_token,
+                           who, who_label, new_ttl_ms, new_heartbeat_ms);
+  exception when lock_not_available then
+    status := 'blocked';
+    blockers := array(
+      select l.pid from lockd.advisory_locks(lockd.fence_class()) l
+      where l.object = seat_id and l.is_granted and l.pid <> pg_backend_pid());
+    return next;
+    return;
+  end;
+  if token is null then
+    status := 'changed';
+    return next;
+    return;
+  end if;
+  -- From here the server ends this session, and so frees the seat, when beats stop for a TTL.
+  perform set_config('idle_session_timeout', new_ttl_ms::text, false);
+  perform lockd.tell(seat_id, 'taken', token, null);
+  status := 'taken';
+  gap_ms := (select t.gap_ms from lockd.term t where t.lock_id = seat_id and t.token = takeover.token);
+  return next;
+end $$;
+`,
+  '0005_silence.sql': `-- What whoever asked and was refused has seen of a silent process, so that the next one who asks goes on
+-- from there: a job that runs for a moment would otherwise be refused by the dead for ever.
+--
+-- Not logged, and of one run of the server: after a crash or a promotion a lease may stand at an earlier
+-- beat than was seen, and what was seen then proves nothing.
+create unlogged table lockd.silence (
+  process   integer not null,
+  -- Its machine since it was started, as told by whoever asked: clocks of two cannot be compared.
+  machine   text not null,
+  token     bigint not null,
+  beat      bigint not null,
+  -- When exactly this beat was first seen to stand: by the machine's monotonic clock, by its clock since
+  -- boot, by the server's.
+  mono_ms   double precision not null,
+  boot_ms   double precision not null,
+  seen_at   timestamptz not null default clock_timestamp(),
+  server_began timestamptz not null default pg_postmaster_start_time(),
+  primary key (process, machine)
+);
+comment on table lockd.silence is
+  'Silent processes whose hold somebody was refused: one row for each, and each machine that has seen it.';
+
+-- Whether this beat has stood for the TTL of its process since it was first seen on that machine; else it
+-- is noted. Whoever asks has read the beat before its clocks. All three clocks have to say so, because
+-- each may be wrong where the other two are not: copies of a virtual machine have the same boot id, and
+-- monotonic clocks that have gone apart; in a time namespace both clocks of a machine are shifted; and
+-- the server's may be set. A clock that went back begins anew.
+create function lockd.sight(
+  silent integer, seen_token bigint, seen_beat bigint, on_machine text,
+  now_mono_ms double precision, now_boot_ms double precision
+) returns boolean
+language plpgsql volatile as $$
+declare
+  lasts_ms integer;
+  first lockd.silence;
+begin
+  select l.ttl_ms into lasts_ms from lockd.lease l
+  where l.lock_id = silent and l.is_process and l.token = seen_token and l.beat = seen_beat
+    and l.ended_at is null
+  union all
+  select d.ttl_ms from lockd.doubt d
+  where d.process = 0 and silent = 0 and d.process_token = seen_token;
+  if not found then
+    return false;
+  end if;
+  select s.* into first from lockd.silence s
+  where s.process = silent and s.machine = on_machine
+    and s.token = seen_token and s.beat = seen_beat
+    and s.server_began = pg_postmaster_start_time()
+    and s.mono_ms <= now_mono_ms and s.boot_ms <= now_boot_ms and s.seen_at <= clock_timestamp();
+  if found then
+    return now_mono_ms - first.mono_ms >= lasts_ms
+      and now_boot_ms - first.boot_ms >= lasts_ms
+      and clock_timestamp() - first.seen_at >= lasts_ms * interval '1 ms';
+  end if;
+  insert into lockd.silence as s (process, machine, token, beat, mono_ms, boot_ms)
+  values (silent, on_machine, seen_token, seen_beat, now_mono_ms, now_boot_ms)
+  on conflict (process, machine) do update
+  set token = excluded.token, beat = excluded.beat, mono_ms = excluded.mono_ms,
+      boot_ms = excluded.boot_ms, seen_at = excluded.seen_at, server_began = excluded.server_began
+  -- Two that see it for the first time at once: the first one's stays.
+  where (s.token, s.beat, s.server_began) is distinct from
+        (excluded.token, excluded.beat, excluded.server_began)
+    or s.mono_ms > excluded.mono_ms or s.boot_ms > excluded.boot_ms or s.seen_at > excluded.seen_at;
+  return false;
+end $$;
+
+create or replace function lockd.expire(silent integer, seen_token bigint, seen_beat bigint)
+returns boolean
+language plpgsql volatile as $$
+begin
+  if silent = 0 then
+    if not lockd.clear_doubt(silent, seen_token) then
+      return false;
+    end if;
+    perform lockd.free_each(array(select lockd.kept_waiting()), silent, seen_token);
+  else
+    perform from lockd.lease l
+    where l.lock_id = silent and l.is_process and l.token = seen_token and l.beat = seen_beat
+      and l.ended_at is null
+    for update;
+    if not found or not lockd.mark_ended(silent, seen_token, 'expiry', 'fell silent') then
+      return false;
+    end if;
+  end if;
+  delete from lockd.silence s where s.process = silent;
+  return true;
+end $$;
+
+create or replace function lockd.forget_processes(batch integer default 1000) returns void
+language plpgsql volatile as $$
+declare
+  present bigint[] := array(
+    select s.object from lockd.advisory_locks(lockd.seat_class()) s
+    union
+    select w.object from lockd.advisory_locks(lockd.hold_class()) w
+    union
+    select i.lock_id from lockd.instance i
+    join lockd.advisory_locks(lockd.presence_class()) p on p.object = i.id);
+  busy integer[] := array(
+    select h.process from lockd.hold h where h.is_held
+    union
+    select w.process from lockd.waiter w
+    union
+    select d.process from lockd.doubt d);
+  gone integer[];
+begin
+  gone := array(
+    select l.lock_id from lockd.lease l
+    join lockd.lock k on k.id = l.lock_id
+    where l.is_process and l.lock_id <> all (present)
+      and case
+        when l.ended_at is null
+          then coalesce(l.beat_at, k.created_at) < clock_timestamp() - interval '1 day'
+               and l.lock_id <> all (busy)
+        else l.ended_at < clock_timestamp() - interval '1 hour'
+      end
+    limit batch
+    for update of l skip locked);
+  delete from lockd.silence s
+  where s.process = any (gone) or s.seen_at < clock_timestamp() - interval '2 days';
+  delete from lockd.doubt d where d.process = any (gone);
+  delete from lockd.term t where t.lock_id = any (gone);
+  delete from lockd.instance i where i.lock_id = any (gone);
+  delete from lockd.fence f where f.lock_id = any (gone);
+  delete from lockd.lease l where l.lock_id = any (gone);
+  delete from lockd.lock l where l.id = any (gone);
+end $$;
+
+-- By the server's clock, which is for people and for pacing: whether the process of a hold has missed two
+-- beats, and whether it has been silent for its TTL.
+create or replace view lockd.holding as
+  select h.resource, h.slot, h.token::text as token, h.request, h.owner, h.details, h.since,
+         (extract(epoch from clock_timestamp() - h.since) * 1000)::bigint as for_ms,
+         case when h.slot = 0 then 'exclusive' when head.permits is null then 'shared' else 'permits' end as mode,
+         head.permits, h.process, h.process_token::text as process_token, l.label, l.instance,
+         clock_timestamp() - l.beat_at > l.heartbeat_ms * interval '2 ms' as is_overdue,
+         clock_timestamp() - l.beat_at > l.ttl_ms * interval '1 ms' as is_silent
+  from lockd.hold h
+  join lockd.hold head on head.resource = h.resource and head.slot = 0
+  join lockd.lease l on l.lock_id = h.process and l.token = h.process_token and l.ended_at is null
+  where h.is_held;
+
+drop function lockd.ask_back(text, json);
+
+-- Asks for these holds of a resource, and nobody who has it since. Answers whom it has asked.
+create function lockd.ask_back(wanted text, whose uuid[], why json) returns setof uuid
+language sql volatile as $$
+  select h.request from lockd.holding h,
+    lateral (select lockd.tell_process(h.process, 'asked', h.request, why)) told
+  where h.resource = wanted and h.request = any (whose)
+$$;
+
+drop function lockd.take_back(text, uuid[], json);
+
+-- Takes these holds away, whatever their processes do. A transaction fenced with their token that runs
+-- already holds up the next grant; one that begins now is refused. Answers which it has taken: none of
+-- what was given back meanwhile.
+create function lockd.take_back(wanted text, whose uuid[], why json) returns setof uuid
+language plpgsql volatile as $$
+declare
+  taken lockd.hold;
+begin
+  perform lockd.place_zero(wanted);
+  for taken in
+    update lockd.hold h set is_held = false
+    where h.resource = wanted and h.request = any (whose) and h.is_held
+    returning h.*
+  loop
+    perform lockd.tell_process(taken.process, 'taken', taken.request, why);
+    return next taken.request;
+  end loop;
+  perform lockd.serve(wanted);
+end $$;
+`,
 };

@@ -35,11 +35,11 @@ const keepalive = (ttlMs: number): Pins => {
   };
 };
 
-export const seatPins = ({ ttlMs, passiveIdleMs }: Candidate): Pins => ({
+export const seatPins = ({ ttlMs, passiveIdleMs, isEligible }: Candidate): Pins => ({
   ...common(ttlMs),
   ...keepalive(ttlMs),
-  // The server's dead-man's switch; the takeover raises it to the TTL.
-  idle_session_timeout: String(passiveIdleMs),
+  // The server's dead-man's switch; the takeover raises it to the TTL. Who may not lead has nothing to lose.
+  idle_session_timeout: String(isEligible ? passiveIdleMs : 0),
 });
 
 export const controlPins = ({ ttlMs }: Candidate): Pins => ({

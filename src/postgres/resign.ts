@@ -1,13 +1,9 @@
 import { hostname } from 'node:os';
-import pg from 'pg';
-import { checkName } from '../core/checks.ts';
-import { checkSchema, checkServer } from './checks.ts';
-import { type DatabaseOptions, settleDatabase } from './connection.ts';
-import { readPictures } from './picture.ts';
-import { pin, visitPins } from './pins.ts';
-import { Session, type SessionSettings } from './session.ts';
+import { askOf, statusIn } from './asking.ts';
+import type { DatabaseOptions } from './connection.ts';
+import type { Picture } from './picture.ts';
 import * as statements from './statements.ts';
-import { type LeaderStatus, type NameStatus, statusOf } from './status.ts';
+import type { LeaderStatus, NameStatus } from './status.ts';
 
 export type Resignation =
   /** Nobody leads: there is nobody to ask. */
@@ -30,54 +26,45 @@ interface Waited {
 export interface ResignRequest {
   /** How long to wait for the end of the term, given the leader's TTL. Without it: only ask. */
   readonly timeoutMs?: ((ttlMs: number) => number) | undefined;
+  /** Aborted, it waits no more and rejects; what was asked stays asked. */
+  readonly signal?: AbortSignal | undefined;
 }
-
-const sessionTimeoutMs = 5_000;
 
 /** Asks whoever leads to resign: gate closed, work finished, seat let go. */
-export async function resignLeader(
+export function resignLeader(
   options: DatabaseOptions,
   name: string,
-  { timeoutMs }: ResignRequest = {},
+  { timeoutMs, signal }: ResignRequest = {},
 ): Promise<Resignation> {
-  checkName(name);
-  const { hosts, schema } = settleDatabase(options);
-  const bell = new Bell();
-  const settings: SessionSettings = {
-    hosts,
-    applicationName: 'lockd:resign',
-    timeoutMs: sessionTimeoutMs,
-    notified: () => bell.ring(),
-    lost: () => bell.ring(), // the next question is told
-  };
-  const session = await Session.open(settings);
-  const ask: Session['query'] = (text, values) => session.bounded(text, values);
-  try {
-    // Behind a transaction pooler it would listen in vain; on a replica nobody would hear it.
-    await checkServer(session, { ...settings, notified: undefined, lost: undefined });
-    await pin(session, visitPins);
-    await checkSchema(session, schema);
-    const [picture] = await readPictures(ask, schema, name);
-    const status = picture === undefined ? undefined : statusOf(picture);
-    const asked = status?.leader;
-    if (picture === undefined || asked?.state !== 'leading') return { outcome: 'nobody', status };
-    const isHeard = picture.instances.some(
-      ({ instance, isPresent }) => isPresent && instance === asked.instance,
-    );
-    // Listening before asking: an end that comes at once is not missed.
-    if (timeoutMs !== undefined) await ask(`listen ${pg.escapeIdentifier(picture.channel)}`);
-    const reason = `asked on ${hostname()}`;
-    await statements.requestResign(ask, schema, picture.seat, asked.token, reason);
-    if (timeoutMs === undefined) return { outcome: 'asked', asked, isHeard };
-    const look = async (): Promise<NameStatus | undefined> =>
-      (await readPictures(ask, schema, name)).map(statusOf)[0];
-    const waited = await untilOver(asked, timeoutMs(asked.ttlMs), look, (ms) => bell.heard(ms));
-    const { isOver, ...rest } = waited;
-    return { outcome: isOver ? 'resigned' : 'timed-out', asked, isHeard, ...rest };
-  } finally {
-    await session.close();
-  }
+  return askOf(
+    options,
+    name,
+    { applicationName: 'lockd:resign', signal },
+    async ({ ask, schema, bell, look, listen }) => {
+      const picture = await look();
+      const status = statusIn(picture);
+      const asked = status?.leader;
+      if (picture === undefined || asked?.state !== 'leading') return { outcome: 'nobody', status };
+      const isHeard = isHearing(picture, asked.instance);
+      if (timeoutMs !== undefined) await listen(picture.channel);
+      const reason = `asked on ${hostname()}`;
+      await statements.requestResign(ask, schema, picture.seat, asked.token, reason);
+      if (timeoutMs === undefined) return { outcome: 'asked', asked, isHeard };
+      const waited = await untilOver(
+        asked,
+        timeoutMs(asked.ttlMs),
+        async () => statusIn(await look()),
+        (ms) => bell.heard(ms),
+      );
+      const { isOver, ...rest } = waited;
+      return { outcome: isOver ? 'resigned' : 'timed-out', asked, isHeard, ...rest };
+    },
+  );
 }
+
+/** Its control session is connected. */
+export const isHearing = ({ instances }: Picture, who: string): boolean =>
+  instances.some(({ instance, isPresent }) => isPresent && instance === who);
 
 /** A notice may be lost, and not everything that ends a term sends one. */
 const lookEveryMs = 1_000;
@@ -120,30 +107,4 @@ export async function untilOver(
     seen.waiting.every(({ instance }) => instance === asked.instance);
   const settled = isSettled(status) ? status : await lookUntil(isSettled, now() + successionMs);
   return { isOver: true, tookMs, status: settled };
-}
-
-/** Remembers one ring, so that none is lost between two waits. */
-export class Bell {
-  #hasRung = false;
-  #wake: (() => void) | undefined;
-
-  ring(): void {
-    this.#hasRung = true;
-    this.#wake?.();
-  }
-
-  /** Resolves at the next ring, or after `ms`. */
-  async heard(ms: number): Promise<void> {
-    if (!this.#hasRung) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#wake = undefined;
-    this.#hasRung = false;
-  }
 }

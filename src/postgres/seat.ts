@@ -30,8 +30,8 @@ export async function openSeat(
     const ask: typeof session.query = (text, values) => session.query(text, values);
     return {
       backend,
-      attempt: (waitMs) =>
-        statements.attempt(ask, schema, seat, backend, Math.round(waitMs), who.passiveIdleMs),
+      attempt: (waitMs, yieldedMs = 0) =>
+        statements.attempt(ask, schema, seat, backend, who, { waitMs, yieldedMs }),
       readLease: () => statements.readLease(ask, schema, seat),
       takeover: (bid) => statements.takeover(ask, schema, seat, backend, bid, who),
       beat: (token) => statements.beat(ask, schema, seat, backend, token),

@@ -18,8 +18,8 @@ export async function attempt(
   schema: string,
   seat: number,
   backend: number,
-  waitMs: number,
-  idleMs: number,
+  { instance, rank, passiveIdleMs }: Candidate,
+  { waitMs, yieldedMs }: { readonly waitMs: number; readonly yieldedMs: number },
 ): Promise<AttemptAnswer> {
   // With log_lock_waits a wait beyond deadlock_timeout is a line in the log, and one more each second:
   // attempts stay below it, unless it is so short that this would be a busy loop.
@@ -28,9 +28,17 @@ export async function attempt(
        when current_setting('log_lock_waits')::boolean
          and current_setting('deadlock_timeout')::interval >= interval '500 ms'
        then (extract(epoch from current_setting('deadlock_timeout')::interval) * 750)::integer
-     end), $3)
+     end), $3, $5, $6, $7)
      where pg_backend_pid() = $4`,
-    [seat, waitMs, idleMs, backend],
+    [
+      seat,
+      Math.round(waitMs),
+      passiveIdleMs,
+      backend,
+      instance,
+      `{${rank.join(',')}}`,
+      Math.round(yieldedMs),
+    ],
   );
   // A pooler has handed us another backend than the one our settings were made on.
   if (rows.length === 0) throw transactionPooling();
@@ -42,7 +50,8 @@ export async function attempt(
       'This backend already holds the seat for somebody else: a pooler shares it. Connect directly or through session pooling.',
     );
   }
-  return { isGranted: row.status === 'granted', lease: leaseOf(row) };
+  const { status } = row;
+  return { isGranted: status === 'granted', isYielded: status === 'yielded', lease: leaseOf(row) };
 }
 
 export async function readLease(ask: Ask, schema: string, seat: number): Promise<Lease> {
@@ -55,7 +64,9 @@ export async function readLease(ask: Ask, schema: string, seat: number): Promise
 
 /** A succession to nobody's seat: it changes nothing, and the plans of a real one are made. */
 export async function rehearse(ask: Ask, schema: string): Promise<void> {
-  await ask(`select ${schema}.succeed(0, 0, 0, false, 0, null, null, 0, 0)`);
+  await ask(
+    `select ${schema}.succeed(0, 0, 0, false, 0, null, null, 0, 0), ${schema}.before(0, null, '{}', 0)`,
+  );
 }
 
 export async function takeover(
@@ -67,7 +78,7 @@ export async function takeover(
   who: Candidate,
 ): Promise<BidAnswer> {
   const answer = await ask(
-    `select status, token, blockers
+    `select status, token, gap_ms, blockers
      from ${schema}.takeover($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
     [
       seat,
@@ -83,8 +94,14 @@ export async function takeover(
       bid.waitMs,
     ],
   );
-  const { status, token, blockers } = onlyRow(certain(answer).rows);
-  if (status === 'taken') return { outcome: 'taken', token: BigInt(token) };
+  const { status, token, gap_ms: gapMs, blockers } = onlyRow(certain(answer).rows);
+  if (status === 'taken') {
+    return {
+      outcome: 'taken',
+      token: BigInt(token),
+      gapMs: gapMs === null ? undefined : Number(gapMs),
+    };
+  }
   if (status === 'blocked') return { outcome: 'blocked', blockers };
   if (status === 'changed') return { outcome: 'changed' };
   throw new LockdError('LOCKD_UNCERTAIN', 'The seat is not held by this session any more.', {
@@ -156,17 +173,24 @@ export async function register(
   schema: string,
   seat: number,
   who: Candidate,
-  process: { host: string; pid: number; version: string },
+  process: { host: string; pid: number; version: string; clockMs: number },
 ): Promise<string> {
-  const { rows } = await ask(`select ${schema}.register($1, $2, $3, $4, $5, $6, $7) as channel`, [
-    seat,
-    who.instance,
-    who.label,
-    process.host,
-    process.pid,
-    process.version,
-    JSON.stringify(who.metadata),
-  ]);
+  const { rows } = await ask(
+    `select ${schema}.register($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) as channel`,
+    [
+      seat,
+      who.instance,
+      who.label,
+      process.host,
+      process.pid,
+      process.version,
+      JSON.stringify(who.metadata),
+      `{${who.rank.join(',')}}`,
+      who.isEligible,
+      who.appVersion ?? null,
+      process.clockMs,
+    ],
+  );
   return onlyRow(rows).channel;
 }
 

@@ -42,7 +42,9 @@ export class TestLockManager extends LockManager {
     });
     const lease = new ControllerLease(controller, clock, candidate.ttlMs);
     const store = server.openLocks(candidate, rules.callTimeoutMs);
-    super({ ...settled, ...rules, store, lease });
+    // Who has a clock of its own has a machine of its own.
+    const machineId = (): string => (clock === server.clock ? 'here' : candidate.name);
+    super({ ...settled, ...rules, store, lease, machineId });
     this.name = candidate.name;
     this.instance = candidate.instance;
   }

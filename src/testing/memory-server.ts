@@ -130,7 +130,7 @@ export class MemoryServer implements Store {
   async openSeat(who: Candidate, options: SessionOptions<SeatHooks>): Promise<SeatSession> {
     const session = await this.#connect('seat', who, options);
     const seat = this.#seatOf(who.name);
-    session.idleMs = who.passiveIdleMs;
+    session.idleMs = who.isEligible ? who.passiveIdleMs : 0;
     session.rest();
     return {
       backend: session.backend,
@@ -177,6 +177,7 @@ export class MemoryServer implements Store {
           if (seat.markEnded(token)) this.#tell(who.name, { kind: 'ended', token, reason });
           return seat.lease.token !== token || seat.lease.isEnded;
         }),
+      answerHandoff: async () => false,
       destroy: () => session.destroy(),
       close: async () => session.destroy(),
     };

@@ -1,6 +1,8 @@
 import { processPrefix } from '../core/checks.ts';
+import type { Instant } from '../core/clock.ts';
 import { HoldTable } from '../core/locks/memory-table.ts';
 import type { Beat, HoldNotice } from '../core/locks/store.ts';
+import type { Lease } from '../core/machine/lease.ts';
 import type { Seat } from './seat.ts';
 
 export interface ProcessHoldsParts {
@@ -21,6 +23,8 @@ export class ProcessHolds {
   readonly #names: string[] = [];
   /** Who may hold what was forgotten, and under which token. */
   readonly #doubts = new Map<number, bigint>();
+  /** By process and machine. */
+  readonly #sightings = new Map<string, Instant & Pick<Beat, 'token' | 'beat'> & { at: number }>();
   /** False: what was held has been forgotten, and no process has begun a lease since. */
   #hasEpoch = true;
 
@@ -30,6 +34,7 @@ export class ProcessHolds {
       now: parts.now,
       isAlive: (process, token) => this.#isAlive(process, token),
       labelOf: (process) => this.#seatOf(process).lease.label,
+      silenceOf: (process) => silenceOf(this.#seatOf(process).lease),
       tell: (process, notice) => parts.tell(this.#nameOf(process), notice),
     });
   }
@@ -52,6 +57,7 @@ export class ProcessHolds {
 
   forget(): void {
     this.table.forget();
+    this.#sightings.clear();
     this.#hasEpoch = false;
   }
 
@@ -68,6 +74,7 @@ export class ProcessHolds {
         ttlMs,
         session,
         isDoubted: this.#doubts.get(process) === token,
+        isOverdue: silenceOf(this.#seatOf(process).lease).isOverdue,
       };
     });
   }
@@ -75,6 +82,21 @@ export class ProcessHolds {
   expire({ process, token, beat }: Beat): boolean {
     const seat = this.#seatOf(process);
     return seat.lease.beat === beat && seat.markEnded(token);
+  }
+
+  /** As `lockd.sight` in migrations/0005_silence.sql. */
+  sight({ process, token, beat }: Beat, machine: string, { mono, boot }: Instant): boolean {
+    const { lease } = this.#seatOf(process);
+    if (lease.beat !== beat || !this.#isAlive(process, token)) return false;
+    const key = `${process}@${machine}`;
+    const at = this.#parts.now().getTime();
+    const first = this.#sightings.get(key);
+    const isSame = first?.token === token && first.beat === beat;
+    if (!isSame || first.mono > mono || first.boot > boot || first.at > at) {
+      this.#sightings.set(key, { token, beat, mono, boot, at });
+      return false;
+    }
+    return Math.min(mono - first.mono, boot - first.boot, at - first.at) >= lease.ttlMs;
   }
 
   /** Everybody whose lease has not ended may still work under what was forgotten. */
@@ -100,3 +122,8 @@ export class ProcessHolds {
     return this.#names[process - 1] as string;
   }
 }
+
+const silenceOf = ({ beatAgeMs = 0, heartbeatMs, ttlMs }: Lease) => ({
+  isOverdue: beatAgeMs > 2 * heartbeatMs,
+  isSilent: beatAgeMs > ttlMs,
+});

@@ -48,10 +48,16 @@ export class WorkSession implements LockStore {
       return backend === silent.session && this.#parts.holds.expire(silent);
     });
 
+  sight: NonNullable<LockStore['sight']> = (silent, machine, at) =>
+    this.#ask(
+      (_table, { backend }) =>
+        backend === silent.session && this.#parts.holds.sight(silent, machine, at),
+    );
+
   queues: LockStore['queues'] = (resources) => this.#ask((table) => table.queues(resources));
 
-  askBack: LockStore['askBack'] = (resource, by, reason) =>
-    this.#ask((table) => table.askBack(resource, by, reason));
+  askBack: LockStore['askBack'] = (resource, requests, by, reason) =>
+    this.#ask((table) => table.askBack(resource, requests, by, reason));
 
   takeBack: LockStore['takeBack'] = (resource, requests, by, reason) =>
     this.#ask((table) => table.takeBack(resource, requests, by, reason));

@@ -37,6 +37,9 @@ export abstract class Ground implements AsyncDisposable {
     return { servers: await Servers.start(), folder };
   }
 
+  /** What is led, where something is. */
+  readonly name: string | undefined = undefined;
+
   /** Whom most faults are for: undefined while there is nobody. */
   abstract get leader(): Instance | undefined;
 

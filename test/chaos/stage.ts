@@ -19,7 +19,7 @@ const calmMs = 250;
 /** Where leaders play: a server, the instances that want to lead, and a bad network for each. */
 export class Stage extends Ground {
   readonly settings: StageSettings;
-  readonly name = 'led';
+  override readonly name = 'led';
   readonly ledger: Ledger;
 
   private constructor(settings: StageSettings, site: Site) {

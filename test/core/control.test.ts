@@ -35,6 +35,7 @@ function setup() {
       const session: ControlSession = {
         backend: 1,
         testify: (token) => server.mark(token),
+        answerHandoff: async () => true,
         destroy: leave,
         close: async () => leave(),
       };

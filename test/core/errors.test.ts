@@ -46,7 +46,7 @@ test('common fields are on every line, and a line may say it more precisely', ()
 });
 
 describe('a term', () => {
-  const facts = { name: 'bot', token: 5n, instance: 'me', since: new Date() };
+  const facts = { name: 'bot', token: 5n, instance: 'me', since: new Date(), gapMs: undefined };
 
   test('is active as long as it is valid, and never again once it has ended', () => {
     let left = 700;

@@ -108,6 +108,9 @@ const candidate: Candidate = {
   ttlMs: 6_000,
   heartbeatMs: 1_000,
   passiveIdleMs: 1_000,
+  rank: [0, 0],
+  isEligible: true,
+  appVersion: undefined,
 };
 
 async function settingsOf(session: Session): Promise<Record<string, string>> {

@@ -38,7 +38,7 @@ export class Backend {
   }
 
   async attempt(seat: number, waitMs = 50): Promise<string> {
-    const sql = 'select status from lockd.attempt($1, $2, 60000)';
+    const sql = 'select status from lockd.attempt($1, $2, 60000, gen_random_uuid(), array[0], 0)';
     return (await this.one(sql, [seat, waitMs]))['status'] as string;
   }
 

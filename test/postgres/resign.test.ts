@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { Bell, resignLeader, untilOver } from '../../src/postgres/resign.ts';
+import { Bell } from '../../src/postgres/asking.ts';
+import { resignLeader, untilOver } from '../../src/postgres/resign.ts';
 import type { NameStatus } from '../../src/postgres/status.ts';
 import { holdElection } from '../support/election.ts';
 import { deferred } from '../support/wait.ts';

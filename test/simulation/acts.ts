@@ -77,7 +77,8 @@ export function strike(act: Act, scene: Scene): Struck {
         for (const other of frozen) other.wake();
         leader.start();
       };
-      return { boundMs: idleMs + promptMs, isDrained: true, heal };
+      // One that goes first and is frozen is given way to for a second.
+      return { boundMs: idleMs + 1_000 + promptMs, isDrained: true, heal };
     }
     case 'resign':
       leader.resign(false);

@@ -183,7 +183,7 @@ export class Backend implements End<Request> {
     server.observer.asked(this, request);
     switch (request.ask) {
       case 'attempt':
-        return protocol.attempt(server, this, request.waitMs, request.idleMs);
+        return protocol.attempt(server, this, request);
       case 'read':
         return protocol.leaseOf(server);
       case 'takeover':

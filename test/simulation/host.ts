@@ -20,6 +20,8 @@ export interface HostPlan {
   readonly blockers: 'report' | 'terminate';
   readonly drainTimeoutMs: number;
   readonly answerTimeoutMs: number;
+  /** The highest goes first when the seat comes free. */
+  readonly priority: number;
 }
 
 export interface Surroundings {
@@ -64,6 +66,7 @@ export class Life {
         drainTimeoutMs: plan.drainTimeoutMs,
         connectTimeoutMs: plan.answerTimeoutMs,
         callTimeoutMs: plan.answerTimeoutMs,
+        priority: plan.priority,
         clock,
         random: () => jitter.next(),
         logger: { ...silentLogger, info: (fields, message) => this.#told(fields, message) },

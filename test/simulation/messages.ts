@@ -6,7 +6,12 @@ export type Purpose = 'seat' | 'control' | 'witness' | 'probe' | 'work';
 
 export type Request =
   | { readonly ask: 'connect'; readonly purpose: Purpose; readonly who: Candidate }
-  | { readonly ask: 'attempt'; readonly waitMs: number; readonly idleMs: number }
+  | {
+      readonly ask: 'attempt';
+      readonly waitMs: number;
+      readonly idleMs: number;
+      readonly yieldedMs: number;
+    }
   | { readonly ask: 'read' }
   | { readonly ask: 'takeover'; readonly bid: Bid; readonly who: Candidate }
   | { readonly ask: 'beat'; readonly token: bigint }

@@ -8,6 +8,7 @@ import type { AttemptAnswer, Bid, BidAnswer, Candidate } from '../../src/core/st
 import type { Backend } from './backend.ts';
 import type { LeaseRow } from './database.ts';
 import { waitFor } from './locks.ts';
+import type { Request } from './messages.ts';
 import type { Server } from './server.ts';
 
 /** `select … from lockd.seat`: the row beside the identity of the server. */
@@ -20,8 +21,7 @@ export function leaseOf(server: Server): Lease {
 export async function attempt(
   server: Server,
   backend: Backend,
-  waitMs: number,
-  idleMs: number,
+  { waitMs, idleMs, yieldedMs }: Extract<Request, { ask: 'attempt' }>,
 ): Promise<AttemptAnswer> {
   const { seat, wall } = server;
   if (seat.isHeldBy(backend)) {
@@ -32,10 +32,24 @@ export async function attempt(
   const outcome = await backend.wait(wait);
   const isGranted = outcome === 'granted' || seat.isHeldBy(backend);
   await backend.pause();
+  if (isGranted && yieldedMs < 1_000 && isOutranked(server, backend)) {
+    seat.free(backend);
+    await backend.wait(new Promise<void>((resolve) => void wall.setTimer(20, resolve)));
+    return { isGranted: false, isYielded: true, lease: leaseOf(server) };
+  }
   const lease = leaseOf(server);
   server.observer.attempted(backend, isGranted);
   return { isGranted, lease };
 }
+
+/** Somebody who is present goes first, but for the last leader. */
+const isOutranked = (server: Server, { who: { rank } }: Backend): boolean =>
+  [...server.backends].some(
+    ({ purpose, who }) =>
+      purpose === 'control' &&
+      who.instance !== server.database.tables.lease.instance &&
+      (who.rank[1] ?? 0) > (rank[1] ?? 0),
+  );
 
 export async function beat(server: Server, backend: Backend, mine: bigint): Promise<boolean> {
   await lockRow(server, backend);

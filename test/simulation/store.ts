@@ -37,11 +37,12 @@ export class SimulatedStore implements Store {
     const ask = <Answer>(request: Request) => connection.ask(request) as Promise<Answer>;
     return {
       backend: connection.backend,
-      attempt: (waitMs) =>
+      attempt: (waitMs, yieldedMs = 0) =>
         ask<AttemptAnswer>({
           ask: 'attempt',
           waitMs: Math.round(waitMs),
           idleMs: who.passiveIdleMs,
+          yieldedMs,
         }),
       readLease: () => ask<Lease>({ ask: 'read' }),
       takeover: (bid) => ask<BidAnswer>({ ask: 'takeover', bid, who }),
@@ -66,6 +67,7 @@ export class SimulatedStore implements Store {
           connection.ask({ ask: 'testify', token, by, reason }) as Promise<boolean>,
           options.timeoutMs,
         ),
+      answerHandoff: async () => false,
       destroy: () => connection.destroy(),
       close: async () => {
         connection.say({ ask: 'goodbye' });

@@ -8,6 +8,7 @@ import { callFor, finish, first, settled, stay } from './moves.ts';
 import type { Call, Effect, Moment, Phase, State, Transition } from './protocol.ts';
 import { advance } from './retreat.ts';
 import type { Rules } from './rules.ts';
+import { seenIn } from './standing.ts';
 import { takeOffice } from './tenure.ts';
 
 type Inheriting = Extract<Phase, { is: 'inheriting' }>;
@@ -30,7 +31,7 @@ export function campaign(
       notedAt: isNoteworthy ? now.mono : state.notedAt,
       call: callFor('attempt', now, waitMs + rules.callTimeoutMs),
     },
-    { do: 'attempt', waitMs },
+    { do: 'attempt', waitMs, yieldedMs: yieldedMs(state, lease, now) },
     { do: 'tell-attempt', attempt, waitMs },
     {
       do: 'log',
@@ -43,14 +44,14 @@ export function campaign(
 
 export function attempted(
   state: State,
-  { isGranted, lease }: AttemptAnswer,
+  { isGranted, isYielded = false, lease }: AttemptAnswer,
   now: Moment,
   rules: Rules,
 ): Transition {
   const seen = see(state, lease, now, rules);
   if (!isGranted) {
     // A grant does not count: where no takeover succeeds, each new session would have one, in a circle.
-    const well = advance(seen.state);
+    const well = advance(isYielded ? giveWay(seen.state, lease, now) : seen.state);
     return first(
       [...seen.effects, ...well.effects],
       settled(campaign(well.state, lease, now, rules)),
@@ -60,6 +61,15 @@ export function attempted(
   return first(seen.effects, consider(seen.state, lease, now.mono, isStale, now, rules));
 }
 
+/** For how long one gives way is counted for each term that ends, on our own clock. */
+const giveWay = (state: State, { token }: Lease, now: Moment): State =>
+  state.yielding?.token === token ? state : { ...state, yielding: { token, since: now.mono } };
+
+const yieldedMs = ({ yielding }: State, lease: Lease | undefined, now: Moment): number =>
+  yielding !== undefined && (lease === undefined || lease.token === yielding.token)
+    ? now.mono - yielding.since
+    : 0;
+
 /** Learning of a beat starts its TTL anew on our clock: it had been sent before we learned of it. */
 function see(state: State, lease: Lease, now: Moment, rules: Rules): Transition {
   const { sighting } = state;
@@ -68,6 +78,7 @@ function see(state: State, lease: Lease, now: Moment, rules: Rules): Transition 
   const next: State = {
     ...state,
     sighting: isNew ? { token: lease.token, beat: lease.beat, at: now.mono } : sighting,
+    seen: isNew || lease.isEnded ? seenIn(lease, now.mono) : state.seen,
     highestToken: lease.token > state.highestToken ? lease.token : state.highestToken,
   };
   const isOurs = lease.instance === rules.instance;
@@ -183,8 +194,10 @@ export function wait(state: State, phase: Inheriting, now: Moment, rules: Rules)
  * Something was told about the name. Never proof: a reason to look now. Told that the very term we
  * wait for has ended we bid as if the row said so: the compare-and-set fails unless it does.
  */
-export function noticed(state: State, notice: Notice, now: Moment, rules: Rules): Transition {
-  const { phase, call } = state;
+export function noticed(told: State, notice: Notice, now: Moment, rules: Rules): Transition {
+  const { phase, call } = told;
+  const isOver = notice.kind === 'ended' || notice.kind === 'released';
+  const state = isOver && notice.token === told.seen?.token ? { ...told, seen: undefined } : told;
   if (phase.is === 'campaigning') return stay({ ...state, phase: { ...phase, isStale: true } });
   if (phase.is !== 'inheriting') return stay(state);
   if (call !== undefined) return stay({ ...state, phase: { ...phase, isStale: true } });
@@ -228,10 +241,7 @@ export function bidAnswered(
   if (phase.is !== 'taking' || call === undefined) return stay(state);
   if (answer.outcome === 'taken') {
     const well = advance(state);
-    return first(
-      well.effects,
-      settled(takeOffice(well.state, answer.token, call.sent, now, rules)),
-    );
+    return first(well.effects, settled(takeOffice(well.state, answer, call.sent, now, rules)));
   }
   if (!state.isWanted) return finish(state);
   if (answer.outcome === 'changed') return read(state, phase.grantedAt, now, rules);

@@ -55,6 +55,8 @@ export const initialState: State = {
   failures: 0,
   complaints: noComplaints,
   sighting: undefined,
+  seen: undefined,
+  yielding: undefined,
   highestToken: 0n,
   observed: undefined,
   notedAt: Number.NEGATIVE_INFINITY,
@@ -114,7 +116,10 @@ function handle(state: State, event: Event, now: Moment, rules: Rules): Transiti
     case 'noticed': {
       const { kind, token, reason } = event.notice;
       const isOurs = phase.is === 'active' && token === phase.token;
-      if (isOurs && kind === 'resign') return leave(state, phase, 'resigned', false, now, rules);
+      if (isOurs && kind === 'resign') {
+        const why = reason === 'handed-over' ? reason : 'resigned';
+        return leave(state, phase, why, false, now, rules);
+      }
       const heard = noticed(state, event.notice, now, rules);
       return reason === 'server-shutdown' && !isOurs
         ? { ...heard, effects: [...heard.effects, { do: 'probe' }] }

@@ -3,11 +3,13 @@ import type { Complaints } from '../complaints.ts';
 import type { LockdErrorCode } from '../errors.ts';
 import type { AttemptAnswer, Bid, BidAnswer, Notice, ServerHealth } from '../store.ts';
 import type { Lease, Sighting } from './lease.ts';
+import type { Seen } from './standing.ts';
 
 /** Why a term ended. The first reason wins. */
 export type EndReason =
   | 'stopped'
   | 'resigned'
+  | 'handed-over'
   | 'server-shutdown'
   | 'session-lost'
   | 'lease-lost'
@@ -85,6 +87,10 @@ export interface State {
   readonly failures: number;
   readonly complaints: Complaints;
   readonly sighting: Sighting | undefined;
+  /** Since when (monotonic) the seat of this ended or silent term has been left to somebody else. */
+  readonly yielding: { readonly token: bigint; readonly since: number } | undefined;
+  /** For whoever looks; no decision is made on it. */
+  readonly seen: Seen | undefined;
   readonly highestToken: bigint;
   /** Token of the leader last told to subscribers. */
   readonly observed: bigint | undefined;
@@ -119,7 +125,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type Effect =
   | { readonly do: 'open-seat'; readonly seat: number }
   | { readonly do: 'destroy-seat' }
-  | { readonly do: 'attempt'; readonly waitMs: number }
+  | { readonly do: 'attempt'; readonly waitMs: number; readonly yieldedMs: number }
   | { readonly do: 'read' }
   | { readonly do: 'takeover'; readonly bid: Bid }
   | { readonly do: 'terminate-blockers' }
@@ -127,7 +133,11 @@ export type Effect =
   | { readonly do: 'release'; readonly token: bigint; readonly reason: EndReason }
   /** Tells the guard how long this token may be trusted (monotonic ms, the whole TTL). */
   | { readonly do: 'vouch'; readonly token: bigint; readonly until: number }
-  | { readonly do: 'open-gate'; readonly token: bigint }
+  | {
+      readonly do: 'open-gate';
+      readonly token: bigint;
+      readonly gapMs: number | undefined;
+    }
   /** Aborts the term, tells subscribers, and reports `drained` when work in flight has finished. */
   | { readonly do: 'end-term'; readonly reason: EndReason; readonly cause: unknown }
   | {

@@ -3,6 +3,8 @@ import type { Takeover } from './lease.ts';
 /** The sizes the machine works with, all in milliseconds and all settled by `settleOptions`. */
 export interface Rules {
   readonly instance: string;
+  /** False: it only looks, and is never granted the seat. */
+  readonly isEligible: boolean;
   readonly ttlMs: number;
   readonly heartbeatMs: number;
   readonly marginMs: number;

@@ -1,5 +1,6 @@
 /** ACTIVE: from a takeover that is acknowledged from beat to beat, also while work is finishing. */
 import type { Instant } from '../clock.ts';
+import type { BidAnswer } from '../store.ts';
 import { type Active, type Draining, giveBack, giveUpIfForced, lose, unseat } from './leaving.ts';
 import { callFor, first, stay } from './moves.ts';
 import type { Call, Effect, Moment, State, Transition } from './protocol.ts';
@@ -31,7 +32,7 @@ const nextBeatAt = (sent: Instant, now: Instant, rules: Rules): number => {
 /** The takeover is acknowledged: lead, unless the answer is too late or nobody wants it any more. */
 export function takeOffice(
   before: State,
-  token: bigint,
+  { token, gapMs }: Extract<BidAnswer, { outcome: 'taken' }>,
   trusted: Instant,
   now: Moment,
   rules: Rules,
@@ -41,6 +42,8 @@ export function takeOffice(
     attempt: 0,
     observed: undefined,
     sighting: undefined,
+    seen: undefined,
+    yielding: undefined,
     notedAt: Number.NEGATIVE_INFINITY,
     highestToken: token > before.highestToken ? token : before.highestToken,
   };
@@ -63,7 +66,7 @@ export function takeOffice(
       },
     },
     vouchFor(token, trusted, rules),
-    { do: 'open-gate', token },
+    { do: 'open-gate', token, gapMs },
   );
 }
 

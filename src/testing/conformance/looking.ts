@@ -33,7 +33,14 @@ export const looking: readonly LockCase[] = [
       const [wait] = waitings;
       assert.ok(hold !== undefined && wait !== undefined);
       const { since, forMs, process, label: _label, ...rest } = hold;
-      assert.deepEqual(rest, { ...mine, details: asSaid, token, slot, processToken: one.token });
+      assert.deepEqual(rest, {
+        ...mine,
+        details: asSaid,
+        token,
+        slot,
+        processToken: one.token,
+        isSilent: false,
+      });
       assert.ok(since instanceof Date && Number.isFinite(since.getTime()));
       assert.ok(forMs >= 0 && forMs < 60_000);
       assert.deepEqual(
@@ -139,13 +146,27 @@ export const looking: readonly LockCase[] = [
       const [first, second] = [shared(page), shared(page)];
       await had(one, first);
       await had(two, second);
-      const told = await third.store.askBack(page, 'anna', 'stuck');
-      assert.deepEqual([...told].sort(), [first.request, second.request].sort());
+      const both = [first.request, second.request];
+      const told = await third.store.askBack(page, both, 'anna', 'stuck');
+      assert.deepEqual([...told].sort(), both.sort());
       const facts = { is: 'asked', by: 'anna', reason: 'stuck' } as const;
       assert.deepEqual(await allHeard(one), [{ ...facts, request: first.request }]);
       assert.deepEqual(await allHeard(two), [{ ...facts, request: second.request }]);
       assert.equal((await seen(third, page)).held.length, 2);
-      assert.deepEqual(await third.store.askBack(named('free'), 'anna', 'stuck'), []);
+      assert.deepEqual(await third.store.askBack(named('free'), both, 'anna', 'stuck'), []);
+    },
+  },
+  {
+    name: 'only who is named is asked for it',
+    async run(stage) {
+      const [one, two] = [await stage.process(), await stage.process()];
+      const page = named('page');
+      const [first, second] = [shared(page), shared(page)];
+      await had(one, first);
+      await had(two, second);
+      const requests = [first.request, want(page).request];
+      assert.deepEqual(await two.store.askBack(page, requests, 'anna', 'stuck'), [first.request]);
+      assert.deepEqual(await allHeard(two), []);
     },
   },
   {
@@ -157,7 +178,7 @@ export const looking: readonly LockCase[] = [
       const { token } = await had(one, mine);
       await stood(two, next);
       const { resource, request } = mine;
-      assert.equal(await two.store.takeBack(resource, [request], 'anna', 'stuck'), 1);
+      assert.deepEqual(await two.store.takeBack(resource, [request], 'anna', 'stuck'), [request]);
       assert.ok((await heard(two, next)).token > token);
       assert.deepEqual(await allHeard(one), [
         { is: 'taken', request, by: 'anna', reason: 'stuck' },
@@ -175,11 +196,11 @@ export const looking: readonly LockCase[] = [
       const [first, second] = [shared(page), shared(page)];
       await had(one, first);
       await had(one, second);
-      const take = (...requests: string[]): Promise<number> =>
+      const take = (...requests: string[]): Promise<readonly string[]> =>
         one.store.takeBack(page, requests, 'anna', 'stuck');
-      assert.equal(await take(want(page).request), 0);
-      assert.equal(await take(first.request), 1);
-      assert.equal(await take(first.request), 0);
+      assert.deepEqual(await take(want(page).request), []);
+      assert.deepEqual(await take(first.request, want(page).request), [first.request]);
+      assert.deepEqual(await take(first.request), []);
       assert.deepEqual((await seen(one, page)).held, [second.request]);
     },
   },

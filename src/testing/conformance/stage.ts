@@ -82,7 +82,7 @@ export async function heard(process: LockProcess, { request }: Wanted): Promise<
 export async function allHeard(process: LockProcess): Promise<readonly HoldNotice[]> {
   const last = want(named('last'));
   await had(process, last);
-  await process.store.askBack(last.resource, 'the case', 'to be told last');
+  await process.store.askBack(last.resource, [last.request], 'the case', 'to be told last');
   const isLast = ({ request }: HoldNotice): boolean => request === last.request;
   await eventually(() => process.told.some(isLast), 'notices arrive in order');
   await process.store.leave(last.resource, last.request);

@@ -1,5 +1,5 @@
 import type { Fault } from '../fault.ts';
-import { kill, killMachine, lockStep, stop } from './ends.ts';
+import { handOver, kill, killMachine, lockStep, stop } from './ends.ts';
 import { blackhole, blackout, cut, delay } from './network.ts';
 import { block, freeze, heldWithoutSession } from './pauses.ts';
 import { freezeBackend, freezeServer, killBackend, promote, restart } from './server.ts';
@@ -7,6 +7,7 @@ import { noConnections, terminate } from './sessions.ts';
 
 export const faults: readonly Fault[] = [
   stop,
+  handOver,
   kill,
   killMachine,
   lockStep,

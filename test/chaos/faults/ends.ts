@@ -1,3 +1,4 @@
+import { handOff } from '../../../src/postgres/handoff.ts';
 import { signal } from '../../support/run.ts';
 import { now } from '../../support/story.ts';
 import { until } from '../../support/wait.ts';
@@ -18,6 +19,23 @@ export const stop: Fault = {
     instance.ask();
     await ended(instance);
     return { cause, from, whom: instance.label };
+  },
+};
+
+/** Leadership is handed to one of those that wait; whoever it is, the others let it go first. */
+export const handOver: Fault = {
+  id: 'hand-over',
+  weight: 3,
+  draw: () => ({}),
+  async strike(stage) {
+    const { leader, name } = stage;
+    if (leader === undefined || name === undefined) return undefined;
+    const from = now();
+    const request = { isWaiting: true, timeoutMs: 10_000 };
+    const database = { connectionString: stage.servers.url };
+    const { outcome } = await handOff(database, name, request);
+    if (outcome === 'nobody' || outcome === 'no-candidate') return undefined;
+    return { cause: 'clean stop', from, whom: leader.label };
   },
 };
 

@@ -6,6 +6,7 @@ import type { Rules } from '../../../src/core/machine/rules.ts';
 /** The defaults of `settleOptions`, written out: a test says what it relies on. */
 export const rules: Rules = {
   instance: 'me',
+  isEligible: true,
   ttlMs: 10_000,
   heartbeatMs: 2_000,
   marginMs: 100,

@@ -19,7 +19,7 @@ describe('an attempt', () => {
     const { seat, backends } = await lockd.setup(1);
     const [one] = backends;
     const { status, token, timeline, lock_class } = await one.one(
-      'select status, (lease).token, (lease).timeline, (lease).lock_class from lockd.attempt($1, 50, 60000)',
+      'select status, (lease).token, (lease).timeline, (lease).lock_class from lockd.attempt($1, 50, 60000, gen_random_uuid(), array[0], 0)',
       [seat],
     );
     expect({ status, token }).toEqual({ status: 'granted', token: '0' });
@@ -80,7 +80,7 @@ describe('an attempt', () => {
     const [one, two] = backends;
     const token = await one.lead(seat);
     const waiting = two.one(
-      'select status, (lease).is_ended, (lease).beat from lockd.attempt($1, 10000, 60000)',
+      'select status, (lease).is_ended, (lease).beat from lockd.attempt($1, 10000, 60000, gen_random_uuid(), array[0], 0)',
       [seat],
     );
     await until(async () => (await waiters(one, seat)) === 1);

@@ -25,7 +25,7 @@ describe('a release', () => {
     for (let round = 0; round < 150; round += 1) {
       const token = await one.lead(seat);
       const waiting = two.one(
-        'select status, (lease).is_ended, (lease).token from lockd.attempt($1, 10000, 60000)',
+        'select status, (lease).is_ended, (lease).token from lockd.attempt($1, 10000, 60000, gen_random_uuid(), array[0], 0)',
         [seat],
       );
       await one.release(seat, token);

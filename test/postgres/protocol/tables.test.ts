@@ -6,11 +6,10 @@ import { type Backend, useDatabase } from '../backends.ts';
 const lockd = useDatabase();
 
 const register = (backend: Backend, seat: number, who: string) =>
-  backend.one("select lockd.register($1, $2, 'label', 'host', 7, '1.0.0', $3) as channel", [
-    seat,
-    who,
-    JSON.stringify({ zone: 'b' }),
-  ]);
+  backend.one(
+    "select lockd.register($1, $2, 'label', 'host', 7, '1.0.0', $3, array[0], true, null, 0) as channel",
+    [seat, who, JSON.stringify({ zone: 'b' })],
+  );
 
 const instances = async (backend: Backend, seat: number): Promise<unknown[]> => {
   const sql = 'select instance from lockd.instance where lock_id = $1 order by id';

@@ -15,8 +15,8 @@ export const coreMutants: readonly Mutant[] = [
     name: 'trust in a takeover counts from its answer instead of its sending',
     breaks: ['one gate', 'work in turn'],
     file: machine('campaign'),
-    from: 'takeOffice(well.state, answer.token, call.sent, now, rules)',
-    to: 'takeOffice(well.state, answer.token, now, now, rules)',
+    from: 'takeOffice(well.state, answer, call.sent, now, rules)',
+    to: 'takeOffice(well.state, answer, now, now, rules)',
   },
   {
     name: 'no margin between the old deadline and the new start',

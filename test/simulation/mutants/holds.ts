@@ -37,8 +37,8 @@ export const holdMutants: readonly Mutant[] = [
     name: 'a silent process is buried after half of its TTL',
     breaks: ['held alone'],
     file: locks('silence'),
-    from: 'if (now - sighting.at < sighting.ttlMs) continue;',
-    to: 'if (now - sighting.at < sighting.ttlMs / 2) continue;',
+    from: 'now - sighting.at >= sighting.ttlMs',
+    to: 'now - sighting.at >= sighting.ttlMs / 2',
   },
   {
     name: 'each sighting of a process counts from the first one, whatever its beat',

@@ -46,7 +46,10 @@ export class RealSide implements Side {
     const ask = asking(client);
     switch (call.do) {
       case 'attempt':
-        return statements.attempt(ask, schema, seat, pid, call.waitMs, who.passiveIdleMs);
+        return statements.attempt(ask, schema, seat, pid, who, {
+          waitMs: call.waitMs,
+          yieldedMs: 0,
+        });
       case 'read':
         return statements.readLease(ask, schema, seat);
       case 'takeover':

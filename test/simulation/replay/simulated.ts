@@ -95,7 +95,7 @@ function requestOf(call: Call, session: number): Request {
   const who = candidate(session);
   switch (call.do) {
     case 'attempt':
-      return { ask: 'attempt', waitMs: call.waitMs, idleMs: who.passiveIdleMs };
+      return { ask: 'attempt', waitMs: call.waitMs, idleMs: who.passiveIdleMs, yieldedMs: 0 };
     case 'takeover':
       return { ask: 'takeover', bid: call.bid, who };
     case 'release':
