@@ -1,4 +1,5 @@
 /** What every verb prints with. Answers go to stdout; everything about them goes to stderr. */
+import { toJson } from '../core/json.ts';
 
 export function print(text: string): void {
   process.stdout.write(`${redact(text)}\n`);
@@ -13,23 +14,23 @@ export function say(text: string): void {
   process.stderr.write(`${printable(redact(text))}\n`);
 }
 
-/**
- * Tokens are bigints: they travel as strings, because JSON readers round large numbers. What is not
- * known is null rather than left out.
- */
+/** As the library writes it, without the passwords. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, plainly, 2)}\n`);
+  process.stdout.write(`${JSON.stringify(toJson(value), redacted, 2)}\n`);
+}
+
+/** One line, for who reads one answer after another. */
+export function printJsonLine(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(toJson(value), redacted)}\n`);
 }
 
 /** One line on stderr, for where stdout belongs to somebody else. */
 export function sayJson(value: unknown): void {
-  process.stderr.write(`${JSON.stringify(value, plainly)}\n`);
+  process.stderr.write(`${JSON.stringify(toJson(value), redacted)}\n`);
 }
 
-function plainly(_key: string, member: unknown): unknown {
-  if (typeof member === 'bigint') return String(member);
-  return typeof member === 'string' ? redact(member) : (member ?? null);
-}
+const redacted = (_key: string, member: unknown): unknown =>
+  typeof member === 'string' ? redact(member) : member;
 
 /** Rows under a head, every column as wide as its widest cell. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,3 +1,4 @@
+import type { Fault } from '../postgres/faults.ts';
 import { type NameStatus, readStatus } from '../postgres/status.ts';
 import { visitDatabase } from './database.ts';
 import { formatDuration } from './duration.ts';
@@ -35,27 +36,58 @@ const emptyText = (name: string | undefined, where: string): string =>
     : `nobody leads ${cell(name)}: nobody has ever led it in the ${where}`;
 
 /** For people. */
-function statusText(names: readonly NameStatus[]): string {
+const statusText = (names: readonly NameStatus[]): string =>
+  [leaderTable(names), ...waitingTables(names), ...faultTables(faultsOf(names))].join('\n\n');
+
+export const leaderTable = (names: readonly NameStatus[]): string =>
+  table(
+    ['NAME', 'STATE', 'LEADER', 'HOST', 'PID', 'TOKEN', 'SINCE', 'LAST BEAT', 'TTL', 'WAITING'],
+    names.map(leaderRow),
+  );
+
+/** None where nobody waits. */
+export function waitingTables(names: readonly NameStatus[]): string[] {
   const waiting = names.flatMap((one) => one.waiting.map((instance) => ({ ...instance, one })));
-  const faults = names.flatMap((one) => one.faults.map((fault) => ({ ...fault, one })));
-  const parts = [
-    table(
-      ['NAME', 'STATE', 'LEADER', 'HOST', 'PID', 'TOKEN', 'SINCE', 'LAST BEAT', 'TTL', 'WAITING'],
-      names.map(leaderRow),
-    ),
-  ];
-  if (waiting.length > 0) {
-    const rows = waiting.map(({ one, label, host, pid, version, since }) =>
-      [one.name, label, host, `${pid}`, version, ago(since, one.readAt)].map(cell),
-    );
-    parts.push(table(['WAITING FOR', 'INSTANCE', 'HOST', 'PID', 'VERSION', 'SINCE'], rows));
-  }
-  if (faults.length > 0) {
-    const rows = faults.map(({ one, code, message }) => [one.name, code, message].map(cell));
-    parts.push(table(['WRONG WITH', 'WHAT', 'MEANING'], rows));
-  }
-  return parts.join('\n\n');
+  if (waiting.length === 0) return [];
+  const rows = waiting.map(({ one, label, host, pid, version, since }) =>
+    [one.name, label, host, `${pid}`, version, ago(since, one.readAt)].map(cell),
+  );
+  return [table(['WAITING FOR', 'INSTANCE', 'HOST', 'PID', 'VERSION', 'SINCE'], rows)];
 }
+
+/** What is wrong, and what mends it: below, because it is to be copied. */
+function faultTables(faults: readonly NamedFault[]): string[] {
+  if (faults.length === 0) return [];
+  const wrong = faults.map(({ names, code, message }) => [names, code, message].map(cell));
+  const mended = faults.flatMap(({ names, code, remedy }) =>
+    remedy === undefined ? [] : [[names, code, remedy].map(cell)],
+  );
+  const tables = [table(['WRONG WITH', 'WHAT', 'MEANING'], wrong)];
+  return mended.length === 0 ? tables : [...tables, table(['TO MEND', 'WHAT', 'RUN'], mended)];
+}
+
+export interface NamedFault extends Fault {
+  /** What is of the whole server is said once. */
+  readonly names: string;
+}
+
+export function faultsOf(statuses: readonly NameStatus[]): NamedFault[] {
+  const found = new Map<string, { fault: Fault; names: string[] }>();
+  for (const { name, faults } of statuses) {
+    for (const fault of faults) {
+      const key = JSON.stringify([fault.code, fault.message, fault.remedy]);
+      const one = found.get(key) ?? { fault, names: [] };
+      one.names.push(name);
+      found.set(key, one);
+    }
+  }
+  return [...found.values()].map(({ fault, names }) => ({ ...fault, names: listOf(names) }));
+}
+
+const mostNames = 3;
+
+const listOf = (names: readonly string[]): string =>
+  names.length <= mostNames ? names.join(', ') : `${names[0]} and ${names.length - 1} more`;
 
 function leaderRow(status: NameStatus): string[] {
   const { name, readAt, leader, waiting } = status;

@@ -4,6 +4,8 @@
  * still be a moment apart, and who judges by them looks twice.
  */
 import { LockdError } from '../core/errors.ts';
+import { expectVersion } from './checks.ts';
+import { pictureStatement } from './picture-statement.ts';
 import type { Session } from './session.ts';
 
 type Ask = Session['query'];
@@ -29,6 +31,17 @@ export interface LockFacts extends SessionFacts {
   readonly isGranted: boolean;
 }
 
+/** A fenced transaction, or the takeover that waits for it. */
+export interface FenceFacts extends Omit<LockFacts, 'backend'> {
+  /** None of a prepared transaction. */
+  readonly backend: number | undefined;
+  readonly transactionMs: number | undefined;
+  /** The beginning of its latest statement: anybody's text. */
+  readonly query: string | undefined;
+  /** The gid of a prepared transaction. */
+  readonly prepared: string | undefined;
+}
+
 export interface InstanceFacts {
   readonly instance: string;
   readonly label: string;
@@ -37,6 +50,12 @@ export interface InstanceFacts {
   readonly version: string;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly registeredAt: Date;
+  /** Who goes first when the seat comes free: see `rankOf`. */
+  readonly rank: readonly number[];
+  readonly isEligible: boolean;
+  readonly appVersion: string | undefined;
+  /** Its clock less the server's, when it registered. */
+  readonly clockOffsetMs: number | undefined;
   /** Its control session is connected. */
   readonly isPresent: boolean;
 }
@@ -59,6 +78,7 @@ export interface LeaseFacts {
 }
 
 export interface Picture {
+  readonly schema: string;
   readonly name: string;
   /** By the server's clock, as all times here. */
   readonly readAt: Date;
@@ -69,98 +89,92 @@ export interface Picture {
   /** Who holds the seat, and who stands in the queue for it. */
   readonly seatLocks: readonly LockFacts[];
   /** Fenced transactions, and the takeover that waits for them. */
-  readonly fenceLocks: readonly LockFacts[];
+  readonly fenceLocks: readonly FenceFacts[];
   /** Sessions that hold the seat of this name in other schemas of this database. */
   readonly elsewhere: readonly ForeignFacts[];
+  /** Limits of connections that are nearly reached; the same in all pictures of one look. */
+  readonly crowded: readonly RoomFacts[];
 }
 
 export interface ForeignFacts extends SessionFacts {
   readonly schema: string;
 }
 
-/** All names, or the one; none where nobody has ever campaigned for it. Needs no session state. */
+/** One limit of connections, and how many of them are taken; of the role: wherever it is connected. */
+export interface RoomFacts {
+  readonly of: 'server' | 'database' | 'role';
+  /** Of the role or the database. */
+  readonly name: string | undefined;
+  readonly used: number;
+  readonly bound: number;
+}
+
+/** What seats in other schemas are called, by class and key: a row of names never changes. */
+export type NamesElsewhere = Map<string, string>;
+
+/**
+ * All names, or the one; none where nobody has ever campaigned for it. One statement, which needs no
+ * session state; one more for each seat in another schema that is not yet in `known`.
+ */
 export async function readPictures(
   ask: Ask,
   schema: string,
   name: string | undefined,
+  known: NamesElsewhere = new Map(),
 ): Promise<Picture[]> {
-  const { rows } = await ask('select pg_is_in_recovery() as is_replica');
-  if (rows[0].is_replica) {
-    throw new LockdError(
-      'LOCKD_REPLICA',
-      'This server is a replica: it knows nothing of the locks on its primary. Connect to the primary.',
-    );
-  }
-  const { rows: pictures } = await ask(statement(schema), [name ?? null]);
-  const elsewhere = await namesElsewhere(ask, pictures[0]?.elsewhere ?? []);
-  return pictures.map((row) => pictureOf(row, elsewhere));
+  const { rows } = await ask(pictureStatement(schema), [name ?? null]);
+  const [row] = rows;
+  expectVersion(schema, Number(row.version));
+  if (row.is_replica) throw replica(row.upstream);
+  const shared = {
+    schema: schema.slice(1, -1),
+    crowded: (row.crowded ?? []).map(roomOf),
+    elsewhere: await sessionsElsewhere(ask, row.elsewhere ?? [], known),
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: as the statement made them
+  return (row.pictures ?? []).map((each: any) => pictureOf(each, shared));
+}
+
+/** Where the primary is, as far as this role may see it. */
+function replica(upstream: { host: string | null; port: number } | null): LockdError {
+  const { host, port } = upstream ?? {};
+  const primary = (host ?? '') === '' ? '' : `, ${host}:${port}`;
+  return new LockdError(
+    'LOCKD_REPLICA',
+    `This server is a replica: it knows nothing of the locks on its primary. Connect to the primary${primary}, or name all hosts, postgres://user@host1,host2/database: whichever is the primary is asked.`,
+  );
 }
 
 /** Which names seats in other schemas belong to; hardly ever is there one. */
-async function namesElsewhere(
+async function sessionsElsewhere(
   ask: Ask,
   // biome-ignore lint/suspicious/noExplicitAny: as the statement made them
   seats: readonly any[],
+  known: NamesElsewhere,
 ): Promise<Map<string, ForeignFacts[]>> {
   const found = new Map<string, ForeignFacts[]>();
-  for (const { identifier, seat, ...facts } of seats) {
-    const { rows } = await ask(`select name from ${identifier}.lock where id = $1`, [seat]);
-    const { name } = rows[0] ?? {};
+  for (const { identifier, seatClass, seat, ...facts } of seats) {
+    const key = `${seatClass}/${seat}`;
+    if (!known.has(key)) {
+      const { rows } = await ask(`select name from ${identifier}.lock where id = $1`, [seat]);
+      if (rows.length === 1) known.set(key, rows[0].name);
+    }
+    const name = known.get(key);
     if (name !== undefined) found.set(name, [...(found.get(name) ?? []), sessionOf(facts)]);
   }
   return found;
 }
 
-/** Times travel as JSON, which writes them in one way, whatever `DateStyle` a role or a database has. */
-const statement = (schema: string): string => `
-with advisory as materialized (
-  select l.classid as class, l.objid::bigint as object, l.granted, a.pid,
-         json_build_object(
-           'backend', l.pid, 'isGranted', l.granted, 'user', a.usename,
-           'applicationName', a.application_name, 'address', host(a.client_addr),
-           'startedAt', a.backend_start, 'state', a.state,
-           'stateMs', extract(epoch from clock_timestamp() - a.state_change) * 1000,
-           'waitEvent', a.wait_event) as facts
-  from pg_locks l left join pg_stat_activity a on a.pid = l.pid
-  where l.locktype = 'advisory' and l.objsubid = 2
-    and l.database = (select d.oid from pg_database d where d.datname = current_database())
-), elsewhere as materialized (
-  select json_agg(l.facts::jsonb || jsonb_build_object(
-           'schema', n.nspname, 'identifier', quote_ident(n.nspname), 'seat', l.object)) as facts
-  from advisory l
-  join pg_class c on c.oid = l.class and c.relname = 'lock'
-  join pg_namespace n on n.oid = c.relnamespace
-  where l.granted and c.oid <> ${schema}.seat_class()
-    and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
-    and exists (select from pg_class o where o.relnamespace = n.oid and o.relname = 'lease')
-)
-select k.name, to_json(clock_timestamp()) as read_at, k.id as seat,
-  ${schema}.channel(k.id) as channel, l.token, l.instance, l.label, l.ttl_ms, l.heartbeat_ms,
-  to_json(l.acquired_at) as acquired_at, to_json(l.beat_at) as beat_at, s.beat_age_ms,
-  to_json(l.ended_at) as ended_at, l.ended_by, l.ended_reason,
-  (s.timeline, s.system_identifier, s.lock_class) is distinct from
-    (s.lease_timeline, s.lease_system_identifier, s.lease_lock_class) as is_foreign,
-  (select json_agg(json_build_object(
-     'instance', i.instance, 'label', i.label, 'host', i.host, 'pid', i.pid, 'version', i.version,
-     'metadata', i.metadata, 'registeredAt', i.registered_at, 'isPresent', exists (
-       select from advisory p
-       where p.class = ${schema}.presence_class() and p.object = i.id and p.granted))
-     order by i.registered_at, i.id)
-   from ${schema}.instance i where i.lock_id = k.id) as instances,
-  (select json_agg(a.facts) from advisory a
-   where a.class = ${schema}.seat_class() and a.object = k.id) as seat_locks,
-  (select json_agg(a.facts) from advisory a
-   where a.class = ${schema}.fence_class() and a.object = k.id) as fence_locks,
-  (select e.facts from elsewhere e) as elsewhere
-from ${schema}.lock k
-join ${schema}.lease l on l.lock_id = k.id
-join ${schema}.seat s on s.lock_id = k.id
-where not l.is_process and ($1::text is null or k.name = $1)
-order by k.name collate "C"`;
+interface Shared {
+  readonly schema: string;
+  readonly crowded: readonly RoomFacts[];
+  readonly elsewhere: ReadonlyMap<string, ForeignFacts[]>;
+}
 
 // biome-ignore lint/suspicious/noExplicitAny: the one place where rows get their types
-function pictureOf(row: any, elsewhere: ReadonlyMap<string, ForeignFacts[]>): Picture {
+function pictureOf(row: any, { elsewhere, ...shared }: Shared): Picture {
   return {
+    ...shared,
     name: row.name,
     readAt: new Date(row.read_at),
     seat: row.seat,
@@ -169,9 +183,11 @@ function pictureOf(row: any, elsewhere: ReadonlyMap<string, ForeignFacts[]>): Pi
     instances: (row.instances ?? []).map((facts: InstanceFacts) => ({
       ...facts,
       registeredAt: new Date(facts.registeredAt),
+      appVersion: facts.appVersion ?? undefined,
+      clockOffsetMs: facts.clockOffsetMs ?? undefined,
     })),
     seatLocks: (row.seat_locks ?? []).map(sessionOf),
-    fenceLocks: (row.fence_locks ?? []).map(sessionOf),
+    fenceLocks: (row.fence_locks ?? []).map(workOf),
     elsewhere: elsewhere.get(row.name) ?? [],
   };
 }
@@ -203,3 +219,15 @@ const sessionOf = (facts: any): any => ({
   stateMs: facts.stateMs ?? undefined,
   waitEvent: facts.waitEvent ?? undefined,
 });
+
+// biome-ignore lint/suspicious/noExplicitAny: the one place where rows get their types
+const workOf = (facts: any): FenceFacts => ({
+  ...sessionOf(facts),
+  backend: facts.backend ?? undefined,
+  transactionMs: facts.transactionMs ?? undefined,
+  query: facts.query ?? undefined,
+  prepared: facts.prepared ?? undefined,
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: the one place where rows get their types
+const roomOf = (facts: any): RoomFacts => ({ ...facts, name: facts.name ?? undefined });

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkName } from '../core/checks.ts';
 import { refuseUnknown } from '../core/known.ts';
-import { checkSchema } from './checks.ts';
-import { type DatabaseOptions, databaseOptions, settleDatabase } from './connection.ts';
-import { type Fault, faultsOf } from './faults.ts';
+import { type DatabaseOptions, databaseOptions } from './connection.ts';
+import { type Fault, faultsOf, isSame } from './faults.ts';
 import {
   type InstanceFacts,
   type LeaseFacts,
@@ -11,7 +10,7 @@ import {
   readPictures,
   type SessionFacts,
 } from './picture.ts';
-import { Session } from './session.ts';
+import { visit } from './visit.ts';
 
 /** Who leads a name, who waits for it, and what is wrong; as the server sees it. */
 export interface NameStatus {
@@ -41,12 +40,16 @@ export interface LeaderStatus {
   readonly instance: string;
   /** Its `label`: by default `hostname:pid`. */
   readonly label: string;
-  /** Its machine, as it registered. Undefined, as the next two, where it has not: no control session. */
+  /** Its machine, as it registered. Undefined, as the next four, where it has not: no control session. */
   readonly host: string | undefined;
   /** Process id there. */
   readonly pid: number | undefined;
   /** Its version of lockd. */
   readonly version: string | undefined;
+  /** Its `appVersion`, if it was given one. */
+  readonly appVersion: string | undefined;
+  /** Its clock less the server's when it registered, in ms: only for whoever reads its logs. */
+  readonly clockOffsetMs: number | undefined;
   /** When it took over. */
   readonly since: Date;
   /** Time since its last beat, or its takeover, in ms. Goes on when the term has ended, too. */
@@ -77,16 +80,22 @@ export interface InstanceStatus {
   readonly pid: number;
   /** Its version of lockd. */
   readonly version: string;
+  /** Its `appVersion`, if it was given one. */
+  readonly appVersion: string | undefined;
+  /** Its `priority`, if it was given one. */
+  readonly priority: number | undefined;
+  /** False: it observes, and never leads. */
+  readonly isEligible: boolean;
+  /** Its clock less the server's when it registered, in ms: only for whoever reads its logs. */
+  readonly clockOffsetMs: number | undefined;
   /** What its controller was given as `metadata`. */
   readonly metadata: Readonly<Record<string, unknown>>;
   /** When it registered; anew with each control session. */
   readonly since: Date;
 }
 
-const timeoutMs = 5_000;
-
 /** Locks and tables are read a moment apart: a fault counts if it is still there after this. */
-const secondLookMs = 100;
+export const secondLookMs = 100;
 
 /**
  * The picture of every name in the schema, or of the one; empty where nobody has ever campaigned.
@@ -99,54 +108,23 @@ export async function readStatus(
 ): Promise<NameStatus[]> {
   refuseUnknown(options, databaseOptions);
   if (name !== undefined) checkName(name);
-  const { hosts, schema } = settleDatabase(options);
-  const session = await Session.open({ hosts, applicationName: 'lockd:status', timeoutMs });
-  try {
-    const first = await look(session, schema, name);
+  return visit(options, 'lockd:status', async (look, schema) => {
+    const once = (): Promise<NameStatus[]> =>
+      look(async (ask) => (await readPictures(ask, schema, name)).map(statusOf));
+    const first = await once();
     if (first.every(({ faults }) => faults.length === 0)) return first;
     await sleep(secondLookMs);
-    return confirmed(first, await look(session, schema, name));
-  } finally {
-    await session.close();
-  }
+    const before = new Map(first.map((status) => [status.name, status]));
+    return (await once()).map((status) => confirmed(before.get(status.name), status));
+  });
 }
 
-/**
- * In a transaction that ends with all it has set: a transaction pooler hands the backend on, and
- * what a visit like this pins for its session would be somebody else's search_path.
- */
-async function look(
-  session: Session,
-  schema: string,
-  name: string | undefined,
-): Promise<NameStatus[]> {
-  await session.bounded(
-    'begin isolation level read committed read only; set local search_path = pg_catalog, pg_temp',
-  );
-  try {
-    await checkSchema(session, schema);
-    const ask: Session['query'] = (text, values) => session.bounded(text, values);
-    return (await readPictures(ask, schema, name)).map(statusOf);
-  } finally {
-    await session.bounded('commit').catch(() => {}); // a lost session has nothing to end
-  }
-}
-
-/** What both looks saw. */
-function confirmed(first: readonly NameStatus[], second: readonly NameStatus[]): NameStatus[] {
-  const before = new Map(first.map((status) => [status.name, status]));
-  return second.map((status) => ({
-    ...status,
-    faults: stillThere(before.get(status.name), status),
-  }));
-}
-
-/** Where another term or another session came between, nothing hangs. */
-function stillThere(before: NameStatus | undefined, now: NameStatus): readonly Fault[] {
+/** With the faults that were there before. Where another term or session came between, nothing hangs. */
+export function confirmed(before: NameStatus | undefined, now: NameStatus): NameStatus {
   const isMoving =
     before?.leader?.token !== now.leader?.token || before?.seat?.backend !== now.seat?.backend;
-  if (isMoving) return [];
-  return now.faults.filter(({ code }) => before?.faults.some((fault) => fault.code === code));
+  const seen = isMoving ? [] : (before?.faults ?? []);
+  return { ...now, faults: now.faults.filter((fault) => seen.some((one) => isSame(one, fault))) };
 }
 
 export function statusOf(picture: Picture): NameStatus {
@@ -160,7 +138,11 @@ export function statusOf(picture: Picture): NameStatus {
     leader,
     waiting: instances
       .filter(({ instance, isPresent }) => isPresent && instance !== holding)
-      .map(({ isPresent: _, registeredAt, ...instance }) => ({ ...instance, since: registeredAt })),
+      .map(({ isPresent: _, registeredAt, rank: [kind, number], ...instance }) => ({
+        ...instance,
+        priority: kind === 2 ? number : undefined,
+        since: registeredAt,
+      })),
     seat: seatOf(picture),
     faults: faultsOf(picture),
   };
@@ -183,6 +165,8 @@ function leaderOf(lease: LeaseFacts, instances: readonly InstanceFacts[]): Leade
     host: registered?.host,
     pid: registered?.pid,
     version: registered?.version,
+    appVersion: registered?.appVersion,
+    clockOffsetMs: registered?.clockOffsetMs,
     since: acquiredAt,
     lastBeatAgeMs: Math.max(0, beatAgeMs),
     lapsesAt: new Date(beatAt.getTime() + lease.ttlMs),

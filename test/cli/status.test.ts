@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ExitCode } from '../../src/cli/exit-codes.ts';
-import { isInUse } from '../../src/cli/status.ts';
+import { faultsOf, isInUse } from '../../src/cli/status.ts';
 import { migrate, type NameStatus, SingletonLockController } from '../../src/index.ts';
 import { lockd, type Outcome } from '../support/cli.ts';
 import { createDatabase, query } from '../support/database.ts';
@@ -145,6 +145,26 @@ test('a silent leader and whatever else is wrong is named below the table', asyn
   expect(stdout).toMatch(
     /^WRONG WITH +WHAT +MEANING\nled +leader-silent +No beat of gone for 12\d/m,
   );
+  expect(stdout).toMatch(/^TO MEND +WHAT +RUN\nled +leader-silent +lockd run led -- COMMAND$/m);
+  const { names } = JSON.parse((await status(election, '--json')).stdout);
+  expect(names[0].faults).toMatchObject([
+    { code: 'leader-silent', remedy: 'lockd run led -- COMMAND' },
+  ]);
+});
+
+test('what is wrong with the whole server is said once, and of whom else', () => {
+  const crowded = { code: 'connection-limit', message: 'all', remedy: 'more' } as const;
+  const own = { code: 'seat-held', message: 'held', remedy: 'free' } as const;
+  const names = ['a', 'b', 'c', 'd'].map((name, index) => ({
+    ...first,
+    name,
+    faults: index === 0 ? [crowded, own] : [crowded],
+  }));
+  expect(faultsOf(names)).toEqual([
+    { ...crowded, names: 'a and 3 more' },
+    { ...own, names: 'a' },
+  ]);
+  expect(faultsOf(names.slice(0, 2))[0]?.names).toBe('a, b');
 });
 
 test.for([

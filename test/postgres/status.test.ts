@@ -96,7 +96,7 @@ test('a session that holds the seat while nobody leads is named, with how to fre
   const status = await picture(election);
   expect(codes(status)).toEqual(['seat-held']);
   expect(status.faults[0]?.message).toContain('psql');
-  expect(status.faults[0]?.message).toContain(`pg_terminate_backend(${stray.backend})`);
+  expect(status.faults[0]?.message).toContain(`session ${stray.backend}`);
 });
 
 test('a seat that passed on while the lease lives on is told as a wait, with its end', async () => {
@@ -207,6 +207,7 @@ test('a replica refuses to say who leads: it knows nothing of the locks', async 
   await using standby = await primary.startStandby();
   await expect(readStatus({ connectionString: standby.url(database.name) })).rejects.toMatchObject({
     code: 'LOCKD_REPLICA',
+    message: expect.stringMatching(/Connect to the primary, \S+:\d+, or name all hosts/),
   });
 });
 
@@ -224,6 +225,28 @@ test('through a transaction pooler it answers, and sets nothing for whoever has 
     readStatus({ connectionString: pooler.url, schema: 'not_there' }),
   ).rejects.toMatchObject({ code: 'LOCKD_SCHEMA_MISSING' });
   await query(pooler.url, 'create table not_read_only ()');
+});
+
+test('a schema of another version than this lockd is told by its version', async () => {
+  await using election = await holdElection(longTtl);
+  const shipped = (await query(election.url, 'select max(version) as is from lockd.migration'))[0];
+  await query(
+    election.url,
+    `alter table lockd.instance drop column rank;
+     delete from lockd.migration where version = ${shipped?.['is']}`,
+  );
+  await expect(readStatus({ connectionString: election.url })).rejects.toMatchObject({
+    code: 'LOCKD_SCHEMA_MISSING',
+    message: expect.stringMatching(/is at version \d of \d\. Run `lockd migrate`/),
+  });
+  await query(
+    election.url,
+    `alter table lockd.instance add column rank bigint[] not null default '{}';
+     insert into lockd.migration select 99, 'later', checksum, applied_at from lockd.migration limit 1`,
+  );
+  await expect(readStatus({ connectionString: election.url })).rejects.toMatchObject({
+    code: 'LOCKD_SCHEMA_NEWER',
+  });
 });
 
 test('a database without the schema says what to run', async () => {
