@@ -33,13 +33,21 @@ interface StandingRow {
   readonly process: number;
   readonly process_token: string;
   readonly label: string | null;
+  /** Of a hold. */
+  readonly is_overdue?: boolean | null;
+  readonly is_silent?: boolean | null;
 }
 
 export const holdingOf = (row: StandingRow): Holding => ({
   ...standingOf(row),
   token: BigInt(row.token ?? 0),
   slot: row.slot ?? 0,
+  isSilent: row.is_silent ?? false,
 });
+
+/** The process of one of these holders has missed two beats. */
+export const isOverdue = (rows: readonly StandingRow[]): boolean =>
+  rows.some((row) => row.is_overdue ?? false);
 
 const waitingOf = (row: StandingRow): Waiting => ({
   ...standingOf(row),

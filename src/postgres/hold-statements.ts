@@ -1,6 +1,7 @@
 /** Every statement about holds, as it is sent. What the functions do stands in migrations/0003_holds.sql. */
+import type { Instant } from '../core/clock.ts';
 import type { Answer, Beat, Details, LockStore, Queues, Wanted } from '../core/locks/store.ts';
-import { type AskedRow, holdingOf, queuesOf } from './hold-rows.ts';
+import { type AskedRow, holdingOf, isOverdue, queuesOf } from './hold-rows.ts';
 import type { Ask } from './statements.ts';
 
 export async function takeHolds(
@@ -63,12 +64,16 @@ export async function askHold(
     'ask',
   );
   const [{ status, token, slot, used_as: usedAs, holders: found }] = rows as [AskedRow];
-  const holders = (found ?? []).map(holdingOf);
+  const rowsOfHolders = found ?? [];
+  const holders = rowsOfHolders.map(holdingOf);
   switch (status) {
     case 'granted':
       return { is: 'granted', token: BigInt(token), slot };
     case 'mismatch':
       return { is: 'mismatch', usedAs, holders };
+    case 'queued':
+    case 'busy':
+      return { is: status, holders, isOverdue: isOverdue(rowsOfHolders) };
     default:
       return { is: status, holders };
   }
@@ -138,7 +143,8 @@ export async function beats(
 ): Promise<readonly Beat[]> {
   await ask(`select ${schema}.serve_stuck($1)`, [resources], 'stuck');
   const { rows } = await ask(
-    `select l.lock_id, l.token, l.beat, l.ttl_ms, d.process is not null as is_doubted
+    `select l.lock_id, l.token, l.beat, l.ttl_ms, d.process is not null as is_doubted,
+       clock_timestamp() - l.beat_at > l.heartbeat_ms * interval '2 ms' as is_overdue
      from ${schema}.lease l
      left join ${schema}.doubt d on d.process = l.lock_id and d.process_token = l.token
      where l.is_process and l.ended_at is null and l.lock_id <> $1
@@ -147,7 +153,7 @@ export async function beats(
            select h.process from ${schema}.hold h where h.resource = any ($2) and h.is_held)
          or l.lock_id in (select w.process from ${schema}.waiter w where w.resource = any ($2)))
      union all
-     select d.process, d.process_token, 0, d.ttl_ms, true from ${schema}.doubt d where d.process = 0`,
+     select d.process, d.process_token, 0, d.ttl_ms, true, true from ${schema}.doubt d where d.process = 0`,
     [own, resources],
     'beats',
   );
@@ -158,6 +164,7 @@ export async function beats(
     ttlMs: row.ttl_ms,
     session,
     isDoubted: row.is_doubted,
+    isOverdue: row.is_overdue ?? false,
   }));
 }
 
@@ -168,6 +175,21 @@ export async function expire(ask: Ask, schema: string, silent: Beat): Promise<bo
     'expire',
   );
   return rows[0].is_ended;
+}
+
+export async function sight(
+  ask: Ask,
+  schema: string,
+  silent: Beat,
+  machine: string,
+  at: Instant,
+): Promise<boolean> {
+  const { rows } = await ask(
+    `select ${schema}.sight($1, $2, $3, $4, $5, $6) as was_seen`,
+    [silent.process, silent.token, silent.beat, machine, at.mono, at.boot],
+    'sight',
+  );
+  return rows[0].was_seen;
 }
 
 export async function queues(
@@ -208,11 +230,13 @@ export async function askBack(
   ask: Ask,
   schema: string,
   resource: string,
+  requests: readonly string[],
   by: string,
   reason: string,
 ): Promise<readonly string[]> {
-  const { rows } = await ask(`select ${schema}.ask_back($1, $2) as request`, [
+  const { rows } = await ask(`select ${schema}.ask_back($1, $2, $3) as request`, [
     resource,
+    requests,
     JSON.stringify({ by, reason }),
   ]);
   return rows.map(({ request }) => request);
@@ -225,13 +249,13 @@ export async function takeBack(
   requests: readonly string[],
   by: string,
   reason: string,
-): Promise<number> {
-  const { rows } = await ask(`select ${schema}.take_back($1, $2, $3) as taken`, [
+): Promise<readonly string[]> {
+  const { rows } = await ask(`select ${schema}.take_back($1, $2, $3) as request`, [
     resource,
     requests,
     JSON.stringify({ by, reason }),
   ]);
-  return rows[0].taken;
+  return rows.map(({ request }) => request);
 }
 
 /** In short steps: others share this session. */
@@ -241,6 +265,29 @@ export async function clearAway(ask: Ask, schema: string): Promise<void> {
     behind = rows[0].behind;
   }
   await ask(`select ${schema}.forget_processes()`);
+}
+
+/** One batch, from the first row that may go; the processes only where there is one that may go. */
+export async function clearSome(ask: Ask, schema: string): Promise<void> {
+  await Promise.all([
+    ask(
+      `select ${schema}.clear_away(coalesce(
+         (select max(b.resource) from ${schema}.hold b where b.resource < idle.resource), ''))
+       from (
+         select h.resource from ${schema}.hold h
+         where h.slot = 0 and not h.is_held and not h.is_awaited
+           and h.since < clock_timestamp() - interval '1 hour'
+           and not exists (
+             select from ${schema}.hold o where o.resource = h.resource and o.is_held)
+         limit 1) idle`,
+    ),
+    ask(
+      `select ${schema}.forget_processes(100)
+       where exists (
+         select from ${schema}.lease l
+         where l.is_process and l.ended_at < clock_timestamp() - interval '1 hour')`,
+    ),
+  ]);
 }
 
 /**

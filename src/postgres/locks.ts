@@ -83,6 +83,11 @@ class PostgresLocks implements LockStore {
     return number === silent.session && holds.expire(ask, this.#schema, silent);
   };
 
+  sight: NonNullable<LockStore['sight']> = async (silent, machine, at) => {
+    const { ask, number } = await this.#open();
+    return number === silent.session && holds.sight(ask, this.#schema, silent, machine, at);
+  };
+
   queues: LockStore['queues'] = async (resources) => {
     const { ask } = await this.#open();
     return holds.queues(ask, this.#schema, resources);
@@ -93,9 +98,9 @@ class PostgresLocks implements LockStore {
     return holds.lines(ask, this.#schema, resources);
   };
 
-  askBack: LockStore['askBack'] = async (resource, by, reason) => {
+  askBack: LockStore['askBack'] = async (resource, requests, by, reason) => {
     const { ask } = await this.#open();
-    return holds.askBack(ask, this.#schema, resource, by, reason);
+    return holds.askBack(ask, this.#schema, resource, requests, by, reason);
   };
 
   takeBack: LockStore['takeBack'] = async (resource, requests, by, reason) => {
@@ -111,6 +116,11 @@ class PostgresLocks implements LockStore {
   clearAway: LockStore['clearAway'] = async () => {
     const { ask } = await this.#open();
     return holds.clearAway(ask, this.#schema);
+  };
+
+  clearSome: LockStore['clearSome'] = async () => {
+    const work = await this.#work;
+    if (work !== undefined) await holds.clearSome(work.ask, this.#schema);
   };
 
   async close(): Promise<void> {

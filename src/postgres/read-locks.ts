@@ -58,7 +58,8 @@ export async function releaseLock(
   };
   const store: Parameters<typeof forceRelease>[0]['store'] = {
     queues: (resources) => holds.queues(ask, schema, resources),
-    askBack: (asked, by, reason) => holds.askBack(ask, schema, asked, by, reason),
+    askBack: (asked, requests, by, reason) =>
+      holds.askBack(ask, schema, asked, requests, by, reason),
     takeBack: (taken, requests, by, reason) =>
       holds.takeBack(ask, schema, taken, requests, by, reason),
   };
@@ -83,7 +84,7 @@ function openVisit(hosts: Hosts, schema: string): Promise<Session> {
 }
 
 /** In a transaction that ends with all it has set: a transaction pooler hands the backend on. */
-async function look(session: Session, schema: string): Promise<Queues> {
+export async function look(session: Session, schema: string): Promise<Queues> {
   await session.bounded('begin isolation level read committed read only');
   try {
     await pin(session, visitPins, 'transaction');

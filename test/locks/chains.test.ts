@@ -20,6 +20,7 @@ const holds = (resource: string, owner: string, mode: Mode = 'exclusive'): Holdi
   ...standing(resource, owner, mode),
   token: 1n,
   slot: 0,
+  isSilent: false,
 });
 
 const waits = (

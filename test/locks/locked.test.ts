@@ -40,6 +40,7 @@ test('a method runs while it holds what it is called with, with its own this, ar
   expect(await orders.bill(3)).toBe('acme:3');
   await expect(orders.fail()).rejects.toThrow('out of stock');
   expect(await orders.outer()).toBe(true);
+  expect([orders.ship.name, orders.ship.length]).toEqual(['ship', 2]);
   expect(await one.list()).toEqual([]);
 });
 

@@ -37,7 +37,12 @@ describe('what does not fit is refused with what was expected and what came', ()
     [{ owner: 'a\u001b[2J' }, /`owner` to be 1 to 200/],
     [{ reason: 'x'.repeat(501) }, /`reason` to be 1 to 500/],
     [{ reason: 7 }, /`reason` to be 1 to 500.*got 7/],
-    [{ metadata: { much: 'x'.repeat(4_096) } }, /`metadata` to be at most 4096 bytes.*got 4107/],
+    [
+      { metadata: { much: 'x'.repeat(4_096) } },
+      /`metadata` .* JSON can hold in 4 096 bytes.* takes 4107 b/,
+    ],
+    [{ metadata: { much: 'x'.repeat(99_999) } }, /`metadata` .* JSON can hold in 4 096 bytes/],
+    [{ mode: { permits: 2, permit: 3 } }, /no option `permit` in `mode`. Did you mean `permits`/],
     [{ metadata: [] }, /`metadata` to be an object/],
     [{ metadata: null }, /`metadata` to be an object/],
     [{ metadata: { text: '\0' } }, /NUL/],

@@ -8,6 +8,7 @@ import { deferred } from '../support/wait.ts';
 
 test('one manager guards a process against itself', async () => {
   await using locks = LockManager.inMemory();
+  expect(locks).toBeInstanceOf(LockManager);
   let inside = 0;
   await Promise.all(
     Array.from({ length: 50 }, () =>
@@ -64,6 +65,7 @@ test('what nobody uses is forgotten', () => {
     now: () => new Date(0),
     isAlive: () => true,
     labelOf: () => undefined,
+    silenceOf: () => ({ isOverdue: false, isSilent: false }),
     tell: () => {},
   });
   const asker = { process: 1, under: 1n };

@@ -10,7 +10,7 @@ import type { Leaving } from './leaving.ts';
 import { type Request, wantedOf } from './options.ts';
 import { overdue, Patience } from './patience.ts';
 import * as refusals from './refusals.ts';
-import type { Grant, Holding, LockStore, Wanted } from './store.ts';
+import type { Answer, Grant, Holding, LockStore, Wanted } from './store.ts';
 import { moved, type Wait, type Waits } from './waits.ts';
 
 /** What was not waited for, and who has it. */
@@ -46,6 +46,7 @@ interface Asking {
   readonly request: Request;
   readonly had: Had;
   readonly patience: Patience;
+  readonly begun: number;
   isContended: boolean;
   /** While it stands in line. */
   wait: Wait | undefined;
@@ -74,11 +75,10 @@ export class Acquiring {
   async acquire(request: Request, had: Had): Promise<Hold | Refused> {
     const { clock, callTimeoutMs } = this.#options;
     const begun = clock.mono();
-    const atOnce = request.waitMs === 0;
-    // Who does not want to wait waits for an answer, and no longer than one may take.
-    const waitMs = atOnce ? callTimeoutMs : request.waitMs;
+    // Who does not want to wait, or not for long, waits for an answer, for as long as one may take.
+    const waitMs = Math.max(request.waitMs, callTimeoutMs);
     const patience = new Patience(clock, waitMs, request.signal);
-    const asking: Asking = { request, had, patience, isContended: false, wait: undefined };
+    const asking: Asking = { request, had, patience, begun, isContended: false, wait: undefined };
     this.#patiences.add(patience);
     try {
       return await this.#untilAnswered(asking);
@@ -116,7 +116,8 @@ export class Acquiring {
       }
       if (outcome !== 'failed') return outcome;
       failures += 1;
-      if (request.waitMs === 0 && failures > retriesAtOnce) throw refusals.unavailable();
+      const isLate = clock.mono() - asking.begun >= request.waitMs;
+      if (isLate && failures > retriesAtOnce) throw overdue;
       const restMs = reconnectWaitMs(failures, reconnectMaxMs, random());
       await pause(clock, restMs, patience.signal);
     }
@@ -139,11 +140,15 @@ export class Acquiring {
     if (!term.isActive()) return moved;
     const wait = waits.begin(wanted);
     try {
-      const asked = store.ask(term.token, wanted, asking.request.waitMs > 0);
-      const answer = await this.#asked(asked, tried);
+      const ask = (): Promise<Answer | 'failed'> =>
+        this.#asked(store.ask(term.token, wanted, asking.request.waitMs > 0), tried);
+      let answer = await ask();
+      if (isSuspect(answer) && (await asking.patience.of(waits.hasSeenOut(wait)))) {
+        answer = await ask();
+      }
       if (answer === 'failed') return answer;
       if (answer.is === 'granted') return this.#had(tried, answer);
-      if (answer.is === 'queued') return await this.#inLine(tried, wait, answer.holders);
+      if (answer.is === 'queued') return await this.#inLine(tried, wait, answer);
       if (answer.is === 'busy') {
         waits.refused(wanted.resource);
         return { is: 'refused', holders: answer.holders };
@@ -196,16 +201,20 @@ export class Acquiring {
   async #inLine(
     tried: Tried,
     wait: Wait,
-    holders: readonly Holding[],
+    { holders, isOverdue }: Extract<Answer, { is: 'queued' }>,
   ): Promise<Hold | typeof moved> {
     const { asking, wanted, term } = tried;
+    const { request, patience, begun } = asking;
     const { waits, leaving, contended } = this.#options;
     waits.queued(wait, holders);
     asking.wait = wait;
-    if (!asking.isContended) contended(asking.request, holders);
+    if (!asking.isContended) contended(request, holders);
     asking.isContended = true;
     try {
-      return this.#had(tried, await asking.patience.of(wait.grant.promise));
+      // Kept by nobody: by what the server has forgotten, perhaps.
+      if (isOverdue || holders.length === 0) await patience.of(waits.hasSeenOut(wait));
+      patience.until(begun + request.waitMs);
+      return this.#had(tried, await patience.of(wait.grant.promise));
     } catch (error) {
       void leaving.leave(wanted, term);
       if (error !== moved) {
@@ -224,6 +233,10 @@ export class Acquiring {
     return moved;
   }
 }
+
+/** Refused by somebody who may be dead. */
+const isSuspect = (answer: Answer | 'failed'): boolean =>
+  answer !== 'failed' && (answer.is === 'doubtful' || (answer.is === 'busy' && answer.isOverdue));
 
 /** Who does not want to wait gets over a connection that has just broken, and no more. */
 const retriesAtOnce = 2;

@@ -24,19 +24,25 @@ export async function forceRelease(
   const reason = checkLine('reason', options.reason);
   const graceMs = duration('graceMs', options.graceMs ?? defaultGraceMs, 0);
   const asked = await holdersOf(store, resource);
-  await store.askBack(resource, by, reason);
+  let left = requestsOf(asked);
+  // By their requests: whoever has it next meanwhile is nobody that was meant.
+  if (left.length > 0) await store.askBack(resource, left, by, reason);
   const until = clock.mono() + graceMs;
-  let left = asked;
   for (;;) {
-    const now = await holdersOf(store, resource);
-    left = asked.filter(({ request }) => now.some((hold) => hold.request === request));
+    const now = new Set(requestsOf(await holdersOf(store, resource)));
+    left = left.filter((request) => now.has(request));
     if (left.length === 0 || clock.mono() >= until) break;
     await pause(clock, Math.min(lookEveryMs, until - clock.mono()));
   }
-  const requests = left.map(({ request }) => request);
-  if (requests.length > 0) await store.takeBack(resource, requests, by, reason);
-  return { released: asked.filter((hold) => !left.includes(hold)), taken: left };
+  const taken = new Set(left.length > 0 ? await store.takeBack(resource, left, by, reason) : []);
+  return {
+    released: asked.filter(({ request }) => !taken.has(request)),
+    taken: asked.filter(({ request }) => taken.has(request)),
+  };
 }
+
+const requestsOf = (holdings: readonly Holding[]): readonly string[] =>
+  holdings.map(({ request }) => request);
 
 const holdersOf = async (store: Forcing, resource: string): Promise<readonly Holding[]> =>
   (await store.queues([resource])).holdings;

@@ -1,8 +1,9 @@
-import { LockdError, messageOf } from '../errors.ts';
+import { LockdError } from '../errors.ts';
 import type { LeaveOptions } from '../surface.ts';
 import type { Term } from '../term.ts';
 import { Acquiring, type Had, type Refused } from './acquiring.ts';
 import { Hold } from './hold.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { Leaving } from './leaving.ts';
 import type { LockManagerParts } from './manager.ts';
 import type { Request } from './options.ts';
@@ -18,8 +19,6 @@ export interface KeeperOptions extends LockManagerParts {
   readonly tell: <Name extends keyof LockEvents>(event: Name, ...args: LockEvents[Name]) => void;
 }
 
-const clearAwayEveryMs = 3_600_000;
-
 /** Keeps the holds of a process from their grant to their end, and joins them to its lease. */
 export class Keeper {
   readonly stats: Stats = new Stats();
@@ -29,9 +28,9 @@ export class Keeper {
   readonly #acquiring: Acquiring;
   readonly #holds = new Map<string, Hold>();
   readonly #rollCall: RollCall;
+  readonly #housekeeping: Housekeeping;
   #stopping: LockdError | undefined;
   #stopped: Promise<void> | undefined;
-  #cancelClearing: () => void = () => {};
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -44,14 +43,15 @@ export class Keeper {
       leaving: this.#leaving,
       term: () => lease.term,
       nextTerm: (signal) => this.#nextTerm(signal),
-      contended: ({ resource, owner }, holders) =>
-        tell('resource.contended', { resource, owner, holders }),
+      contended: ({ resource, mode, owner }, holders) =>
+        tell('resource.contended', { resource, mode, owner, holders }),
     });
     this.#rollCall = new RollCall({
       ...options,
       holds: this.#holds,
       gone: (hold) => hold.lose(takenAway(hold)),
     });
+    this.#housekeeping = new Housekeeping(options);
     lease.listen({
       heard: (notice) => this.#hear(notice),
       ended: (term, error) => this.#end(term, error),
@@ -75,16 +75,14 @@ export class Keeper {
   async request(request: Request): Promise<Hold | Refused> {
     this.throwIfStopped();
     const { clock } = this.#options;
-    const { resource, mode, owner, signal } = request;
+    const { resource, mode, signal } = request;
     const begun = clock.mono();
     this.stats.begin(resource, mode);
-    const count = (what: Outcome): void =>
-      this.stats.end(what, resource, mode, owner, clock.mono() - begun);
+    const count = (what: Outcome, hold?: Hold): void => this.#count(what, request, begun, hold);
     try {
-      const outcome = await this.#acquiring.acquire(request, (...grant) => {
-        count('acquired');
-        return this.#hold(request, ...grant);
-      });
+      const outcome = await this.#acquiring.acquire(request, (...grant) =>
+        this.#hold(request, (hold) => count('acquired', hold), ...grant),
+      );
       if (!(outcome instanceof Hold)) count('timed out');
       return outcome;
     } catch (error) {
@@ -114,15 +112,17 @@ export class Keeper {
   stop(options: LeaveOptions): Promise<void> {
     const { lease } = this.#options;
     this.#stopping ??= new LockdError('LOCKD_STOPPED', 'The lock manager was stopped.');
-    this.#cancelClearing();
+    this.#housekeeping.close();
     this.#acquiring.giveUp(this.#stopping);
     const left = lease.stop(options);
+    if (this.#holds.size === 0) this.#housekeeping.leave();
     this.#stopped ??= this.#stop(left);
     return this.#stopped;
   }
 
   async #stop(left: Promise<void>): Promise<void> {
     await left;
+    await this.#housekeeping.settled();
     this.#waits.close();
     this.#rollCall.close();
     // Of a forced stop: they go on, and nothing is left that kept others out.
@@ -132,12 +132,23 @@ export class Keeper {
     await this.#options.store.close();
   }
 
-  #hold(request: Request, ...[wanted, term, { token, slot }]: Parameters<Had>): Hold {
+  #count(what: Outcome, request: Request, since: number, hold: Hold | undefined): void {
+    const { clock, tell } = this.#options;
+    const { resource, mode, owner } = request;
+    const tookMs = clock.mono() - since;
+    this.stats.end(what, resource, mode, owner, tookMs);
+    tell('resource.operation', { what, resource, mode, owner, tookMs, hold });
+  }
+
+  #hold(
+    request: Request,
+    acquired: (hold: Hold) => void,
+    ...[wanted, term, { token, slot }]: Parameters<Had>
+  ): Hold {
     const { clock, store, lease, tell } = this.#options;
     const { resource, mode, owner, details, ttlMs, keepAlive } = request;
     const begun = clock.mono();
-    const count = (what: Outcome): void =>
-      this.stats.end(what, resource, mode, owner, clock.mono() - begun);
+    const count = (what: Outcome, ended: Hold): void => this.#count(what, request, begun, ended);
     const finish = lease.keep(term);
     const hold = new Hold(
       { resource, mode, owner, token, slot, since: new Date() },
@@ -150,20 +161,23 @@ export class Keeper {
         describe: (lastsMs) =>
           store.describe(resource, wanted.request, { ...details, ttlMs: lastsMs }),
         lost: (lost, error) => {
-          count('lost');
+          count('lost', lost);
           tell('resource.lost', lost, error);
         },
         over: (over) => {
           this.#holds.delete(wanted.request);
           finish();
+          if (this.#stopping !== undefined && this.#holds.size === 0) this.#housekeeping.leave();
           if (over.isLost) return;
-          count('released');
+          count('released', over);
           tell('resource.unlocked', over);
         },
       },
     );
     this.#holds.set(wanted.request, hold);
     this.#rollCall.begin();
+    this.#housekeeping.begin();
+    acquired(hold);
     tell('resource.locked', hold);
     return hold;
   }
@@ -204,23 +218,7 @@ export class Keeper {
     const { lease } = this.#options;
     this.throwIfStopped();
     await lease.start();
-    const term = await lease.next(signal);
-    this.#keepClear();
-    return term;
-  }
-
-  /** Housekeeping, once in an hour, and never in anybody's way. */
-  #keepClear(): void {
-    const { clock, store, logger } = this.#options;
-    this.#cancelClearing();
-    if (this.#stopping !== undefined || store.clearAway === undefined) return;
-    const clear = (): void => {
-      this.#cancelClearing = clock.setTimer(clock.mono() + clearAwayEveryMs, clear);
-      store
-        .clearAway?.()
-        .catch((error) => logger.debug({ reason: messageOf(error) }, 'could not clear away'));
-    };
-    this.#cancelClearing = clock.setTimer(clock.mono() + 1_000, clear);
+    return lease.next(signal);
   }
 
   #report(error: LockdError): void {

@@ -46,13 +46,18 @@ export function locked<This extends object, Key extends unknown[]>(
   settleRequest(typeof resource === 'function' ? 'later' : checkResource(resource), acquiring);
   return (method, context) => {
     callable('method', method);
-    return async function (...args) {
+    const around: typeof method = async function (...args) {
       const manager = managerOf(this, locks, context.name);
       // Of all arguments the resource takes those that it knows of: they begin with these.
       const name =
         typeof resource === 'function' ? resource.apply(this, args as unknown as Key) : resource;
       return manager.using(name, acquiring, () => method.apply(this, args));
     };
+    // Frameworks go by these: it is the same method.
+    return Object.defineProperties(around, {
+      name: { value: method.name, configurable: true },
+      length: { value: method.length, configurable: true },
+    });
   };
 }
 

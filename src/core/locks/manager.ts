@@ -35,6 +35,8 @@ export interface LockManagerParts {
   readonly callTimeoutMs: number;
   readonly reconnectMaxMs: number;
   readonly reportAfterMs: number;
+  /** Of this machine, since it was started: processes with the same one share their clocks. */
+  readonly machineId?: (() => string | undefined) | undefined;
 }
 
 type Routine<Result> = (hold: Hold) => Promise<Result> | Result;
@@ -165,8 +167,9 @@ export class LockManager implements AsyncDisposable {
 
   /**
    * All of them or none, for one owner, and in one order for everybody, so that two of these never wait
-   * for each other. `waitMs` is for all together. Rejects as `acquire` does, and with `LOCKD_HOLD_LOST`
-   * or `LOCKD_HOLD_EXPIRED` where one was lost while another was waited for.
+   * for each other. `waitMs` is for all together. Rejects as `acquire` does, and with `LOCKD_HOLD_LOST`,
+   * `LOCKD_HOLD_EXPIRED` or `LOCKD_HOLD_ASKED` where one was lost, or asked for, while another was waited
+   * for.
    *
    *     await using both = await locks.acquireAll(['account:1', 'account:2']);
    *     await move('1', '2', both.signal);

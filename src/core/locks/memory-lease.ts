@@ -51,7 +51,7 @@ export class MemoryLease implements ProcessLease {
     if (this.#stopped !== undefined) throw stopped();
     const { name, instance } = this.#options.who;
     this.#term ??= openTerm(
-      { name, instance, ...this.member.begin() },
+      { name, instance, gapMs: undefined, ...this.member.begin() },
       () => Number.POSITIVE_INFINITY,
     );
   }

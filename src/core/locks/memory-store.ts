@@ -18,7 +18,8 @@ export function memoryStore({ process, table }: Member): LockStore {
     beats: async () => [],
     expire: async () => false,
     queues: async (resources) => open().queues(resources),
-    askBack: async (resource, by, reason) => open().askBack(resource, by, reason),
+    askBack: async (resource, requests, by, reason) =>
+      open().askBack(resource, requests, by, reason),
     takeBack: async (resource, requests, by, reason) =>
       open().takeBack(resource, requests, by, reason),
     close: async () => {

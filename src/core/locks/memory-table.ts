@@ -16,9 +16,21 @@ export interface TableParts {
   /** Whether this process's lease has this token and has not ended. */
   readonly isAlive: (process: number, processToken: bigint) => boolean;
   readonly labelOf: (process: number) => string | undefined;
+  /** Whether it has missed two beats, and whether it has been silent for its TTL. */
+  readonly silenceOf: (process: number) => {
+    readonly isOverdue: boolean;
+    readonly isSilent: boolean;
+  };
   /** Has to come after the answer that is under way. */
   readonly tell: (process: number, notice: HoldNotice) => void;
 }
+
+type Forced = (
+  resource: string,
+  requests: readonly string[],
+  by: string,
+  reason: string,
+) => readonly string[];
 
 /** Who asks: a process, and the token of its lease. */
 export interface Asker {
@@ -75,8 +87,9 @@ export class HoldTable {
     if (hold !== undefined) return { is: 'granted', token: hold.token, slot: hold.slot };
     const holders = this.#someOf(line);
     if (!mayQueue || !isAlive) this.leave(resource, wanted.request);
-    if (mayQueue) return { is: 'queued', holders };
-    return this.#isCertain && isAlive ? { is: 'busy', holders } : { is: 'doubtful' };
+    if (!mayQueue && !(this.#isCertain && isAlive)) return { is: 'doubtful' };
+    const isOverdue = holders.some(({ process }) => this.#parts.silenceOf(process).isOverdue);
+    return { is: mayQueue ? 'queued' : 'busy', holders, isOverdue };
   }
 
   leave(resource: string, request: string): boolean {
@@ -108,17 +121,17 @@ export class HoldTable {
     };
   }
 
-  askBack(resource: string, by: string, reason: string): readonly string[] {
-    const asked = [...(this.#lines.get(resource)?.held ?? [])];
+  askBack: Forced = (resource, requests, by, reason) => {
+    const asked = requests.flatMap((request) => this.#lines.get(resource)?.holdOf(request) ?? []);
     for (const { process, request } of asked) {
       this.#parts.tell(process, { is: 'asked', request, by, reason });
     }
     return asked.map(({ request }) => request);
-  }
+  };
 
-  takeBack(resource: string, requests: readonly string[], by: string, reason: string): number {
+  takeBack: Forced = (resource, requests, by, reason) => {
     const line = this.#lines.get(resource);
-    if (line === undefined) return 0;
+    if (line === undefined) return [];
     const taken = requests.flatMap((request) => {
       const isHeld = line.holdOf(request) !== undefined;
       return isHeld ? (line.leave(request) ?? []) : [];
@@ -128,8 +141,8 @@ export class HoldTable {
     }
     this.#serve(line);
     this.#tidy(resource, line);
-    return taken.length;
-  }
+    return taken.map(({ request }) => request);
+  };
 
   /** Everything of a process whose lease has moved on from this token, or has ended. */
   freeAll(process: number, processToken: bigint): void {
@@ -213,7 +226,9 @@ export class HoldTable {
     const holders: Holding[] = [];
     for (const hold of line.held) {
       if (holders.length >= most) break;
-      holders.push({ ...this.#standing(hold), token: hold.token, slot: hold.slot });
+      const { token, slot } = hold;
+      const { isSilent } = this.#parts.silenceOf(hold.process);
+      holders.push({ ...this.#standing(hold), token, slot, isSilent });
     }
     return holders;
   }

@@ -77,6 +77,7 @@ export class LockMemory {
       now: this.#now,
       isAlive: (process, token) => this.#entries.get(process)?.token === token,
       labelOf: (process) => this.#entries.get(process)?.label,
+      silenceOf: () => ({ isOverdue: false, isSilent: false }),
       tell: (process, notice) => queueMicrotask(() => this.#entries.get(process)?.hear(notice)),
     });
   }

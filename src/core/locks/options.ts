@@ -27,7 +27,11 @@ export interface HoldOptions {
   readonly keepAlive?: boolean | undefined;
   /** Why, for people: 1 to 500 characters. @default none */
   readonly reason?: string | undefined;
-  /** Anything else people should see: at most 4 096 bytes as JSON. @default none */
+  /**
+   * Anything else people should see: at most 4 096 bytes as JSON. Keep what is larger elsewhere, and its
+   * key here.
+   * @default none
+   */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   /**
    * Gives up asking for it: that rejects with the signal's own `reason`. Of no effect on a hold.
@@ -58,7 +62,7 @@ const bounds = {
   resource: 200,
   owner: 200,
   line: 500,
-  metadataBytes: 4_096,
+  metadata: { bytes: 4_096, inWords: '4 096 bytes' },
   permits: 10_000,
 } as const;
 
@@ -144,6 +148,7 @@ function checkText(option: string, text: unknown, longest: number): string {
 function checkMode(mode: Mode): Mode {
   if (mode === 'exclusive' || mode === 'shared') return mode;
   const permits = (mode as { permits?: unknown } | null)?.permits;
+  if (permits !== undefined) refuseUnknown(mode, { permits: true }, 'in `mode`');
   expect(
     typeof permits === 'number' &&
       Number.isInteger(permits) &&
@@ -157,15 +162,7 @@ function checkMode(mode: Mode): Mode {
 
 /** A copy: what is changed later is not what was asked for, and may be larger. */
 function checkSize(metadata: Record<string, unknown>): Record<string, unknown> {
-  const json = JSON.stringify(checkMetadata(metadata));
-  const bytes = Buffer.byteLength(json);
-  expect(
-    bytes <= bounds.metadataBytes,
-    `\`metadata\` to be at most ${bounds.metadataBytes} bytes as JSON`,
-    bytes,
-    'Keep what is larger elsewhere, and its key here.',
-  );
-  return JSON.parse(json);
+  return JSON.parse(JSON.stringify(checkMetadata(metadata, bounds.metadata)));
 }
 
 /** In words: `exclusive`, `shared`, `3 permits`. */

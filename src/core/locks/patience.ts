@@ -10,15 +10,22 @@ export class Patience {
   readonly #ended: Deferred<never> = deferred();
   #over: AbortController | undefined;
   #end: { readonly reason: unknown } | undefined;
-  readonly #forget: (() => void)[] = [];
+  readonly #clock: Clock;
+  #forgetTime: () => void = () => {};
+  #forgetSignal: () => void = () => {};
 
   /** `waitMs` may be Infinity. */
   constructor(clock: Clock, waitMs: number, signal: AbortSignal | undefined) {
+    this.#clock = clock;
     this.#ended.promise.catch(() => {}); // heard where something is waited for
-    if (Number.isFinite(waitMs)) {
-      this.#forget.push(clock.setTimer(clock.mono() + waitMs, () => this.end(overdue)));
-    }
-    if (signal !== undefined) this.#forget.push(onAbort(signal, () => this.end(signal.reason)));
+    this.until(clock.mono() + waitMs);
+    if (signal !== undefined) this.#forgetSignal = onAbort(signal, () => this.end(signal.reason));
+  }
+
+  /** Another time than was said before: on the monotonic clock, or Infinity. */
+  until(at: number): void {
+    this.#forgetTime();
+    if (Number.isFinite(at)) this.#forgetTime = this.#clock.setTimer(at, () => this.end(overdue));
   }
 
   /** Aborted when it is over, for those who hold on to something meanwhile. */
@@ -47,6 +54,7 @@ export class Patience {
 
   /** Nothing is waited for any more. */
   done(): void {
-    for (const forget of this.#forget) forget();
+    this.#forgetTime();
+    this.#forgetSignal();
   }
 }

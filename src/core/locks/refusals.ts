@@ -4,7 +4,7 @@ import type { Answer, Holding } from './store.ts';
 
 /** Why a hold was not had, in words that say who has it and what to do. */
 
-export const unavailable = (): LockdError =>
+const unavailable = (): LockdError =>
   new LockdError(
     'LOCKD_UNAVAILABLE',
     'This process has no lease to hold anything under: the database does not answer. Wait for it with `waitMs`, or try again later.',
@@ -51,13 +51,13 @@ export function ofAnswer(
     case 'holds':
       return new LockdError(
         'LOCKD_ALREADY_HELD',
-        `${JSON.stringify(owner)} already holds ${what}, and would wait for itself. Use the hold that it has, or name another \`owner\`.`,
+        `${JSON.stringify(owner)} already holds ${what}, and would wait for itself. Use the hold that it has, or name another \`owner\`: branches of one routine that run at the same time need one each.`,
         { cause: { holders: answer.holders } },
       );
     case 'waits':
       return new LockdError(
         'LOCKD_ALREADY_HELD',
-        `${JSON.stringify(owner)} already waits for ${what}. Await that, or name another \`owner\`.`,
+        `${JSON.stringify(owner)} already waits for ${what}. Await that, or name another \`owner\`: branches of one routine that run at the same time need one each.`,
         { cause: { holders: answer.holders } },
       );
     case 'mismatch':

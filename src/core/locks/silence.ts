@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, instantOf } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Beat, LockStore } from './store.ts';
 
@@ -6,6 +6,8 @@ export interface SilenceOptions {
   readonly store: LockStore;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Of this machine, since it was started; undefined where that cannot be told. */
+  readonly machineId: () => string | undefined;
 }
 
 type Sighting = Beat & { readonly at: number };
@@ -59,23 +61,49 @@ export class Silence {
     this.#forgive(beats);
   }
 
+  /**
+   * For who does not stay to watch: whether whoever stands before this resource was silent for so long
+   * that others of this machine have seen it for the TTL, one after the other. Then it is over at once;
+   * else it is noted for the next one who asks.
+   */
+  async hasSeenOut(resource: string): Promise<boolean> {
+    let hasEnded = false;
+    for (const beat of await this.#options.store.beats([resource])) {
+      if ((await this.#wasSeen(beat)) && (await this.#end(beat))) hasEnded = true;
+    }
+    return hasEnded;
+  }
+
+  /** Its clocks are read after the beat: whoever is seen silent had sent it by then. */
+  async #wasSeen(beat: Beat): Promise<boolean> {
+    const { store, clock, machineId } = this.#options;
+    if (!beat.isOverdue || store.sight === undefined) return false;
+    const machine = machineId();
+    return machine !== undefined && (await store.sight(beat, machine, instantOf(clock)));
+  }
+
+  async #end(silent: Beat): Promise<boolean> {
+    const { store, logger } = this.#options;
+    const { process, token } = silent;
+    const hasEnded = await store.expire(silent);
+    if (hasEnded) logger.warn({ process, token }, 'ended the lease of a silent process');
+    return hasEnded;
+  }
+
   /** Ends the leases that have been silent for their TTL, counted here and from when it was seen. */
   async #bury(beats: readonly Beat[]): Promise<void> {
-    const { store, clock, logger } = this.#options;
-    const now = clock.mono();
+    const now = this.#options.clock.mono();
     const seen = new Map<string, Sighting>();
     for (const beat of beats) {
       const key = `${beat.session}/${beat.process}/${beat.token}/${beat.beat}`;
-      seen.set(key, this.#sightings.get(key) ?? { ...beat, at: now });
+      seen.set(key, { ...beat, at: this.#sightings.get(key)?.at ?? now });
     }
     this.#sightings = seen;
     this.#isDoubtful &&= beats.some(({ isDoubted }) => isDoubted);
     for (const sighting of seen.values()) {
-      if (now - sighting.at < sighting.ttlMs) continue;
-      if (await store.expire(sighting)) {
-        const { process, token } = sighting;
-        logger.warn({ process, token }, 'ended the lease of a silent process');
-      }
+      // What others of this machine have seen counts, too, and what is seen here counts for them.
+      const isOver = now - sighting.at >= sighting.ttlMs || (await this.#wasSeen(sighting));
+      if (isOver) await this.#end(sighting);
     }
   }
 

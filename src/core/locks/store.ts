@@ -1,3 +1,5 @@
+import type { Instant } from '../clock.ts';
+
 /** How a resource is used: one holder, many readers, or a number of places. */
 export type Mode = 'exclusive' | 'shared' | { readonly permits: number };
 
@@ -41,7 +43,13 @@ export interface Standing {
   readonly label: string | undefined;
 }
 
-export interface Holding extends Standing, Grant {}
+export interface Holding extends Standing, Grant {
+  /**
+   * Its process has said nothing for longer than its TTL, by the database's clock: it is dead, frozen or
+   * cut off. The hold is over once somebody asks for it. For people: nothing is decided by it.
+   */
+  readonly isSilent: boolean;
+}
 
 /** A wait; they are served in the order of their numbers. */
 export interface Waiting extends Standing {
@@ -50,8 +58,9 @@ export interface Waiting extends Standing {
 
 export type Answer =
   | ({ readonly is: 'granted' } & Grant)
-  | { readonly is: 'queued'; readonly holders: readonly Holding[] }
-  | { readonly is: 'busy'; readonly holders: readonly Holding[] }
+  /** Overdue: the process of a holder has missed two beats. */
+  | { readonly is: 'queued'; readonly holders: readonly Holding[]; readonly isOverdue: boolean }
+  | { readonly is: 'busy'; readonly holders: readonly Holding[]; readonly isOverdue: boolean }
   /** The owner holds it already, or waits for it. */
   | { readonly is: 'holds' | 'waits'; readonly holders: readonly Holding[] }
   /** It is used in another way now. */
@@ -69,6 +78,8 @@ export interface Beat {
   readonly session: number;
   /** It may hold what the server has forgotten. */
   readonly isDoubted: boolean;
+  /** By the server's clock it has missed the next two: worth a note. */
+  readonly isOverdue: boolean;
 }
 
 /** Told by the server, in order. Whoever does not know the request's uuid cannot have made it up. */
@@ -86,6 +97,13 @@ export interface Queues {
   readonly holdings: readonly Holding[];
   readonly waitings: readonly Waiting[];
 }
+
+type ForcedBack = (
+  resource: string,
+  requests: readonly string[],
+  by: string,
+  reason: string,
+) => Promise<readonly string[]>;
 
 /**
  * What a manager needs of whatever keeps the holds. Each call is atomic. A call that rejects may have
@@ -106,6 +124,11 @@ export interface LockStore {
   beats(resources: readonly string[]): Promise<readonly Beat[]>;
   /** Ends the lease of a process that has been silent for its TTL, if this still is its latest beat. */
   expire(silent: Beat): Promise<boolean>;
+  /**
+   * Whether somebody of this machine has seen this beat its TTL ago, by all clocks, those of whoever
+   * asks being read after the beat; else it is noted. Left out where nobody dies alone.
+   */
+  readonly sight?: ((silent: Beat, machine: string, at: Instant) => Promise<boolean>) | undefined;
   /** Who holds and who waits: of these resources, or of all. */
   queues(resources?: readonly string[]): Promise<Queues>;
   /**
@@ -113,15 +136,10 @@ export interface LockStore {
    * what a circle of waits consists of.
    */
   readonly lines?: ((resources: readonly string[]) => Promise<Queues>) | undefined;
-  /** Asks the holders of a resource to let go, and answers whom it has asked. */
-  askBack(resource: string, by: string, reason: string): Promise<readonly string[]>;
-  /** Takes holds away, whatever their processes do. Answers how many. */
-  takeBack(
-    resource: string,
-    requests: readonly string[],
-    by: string,
-    reason: string,
-  ): Promise<number>;
+  /** Asks for these holds of a resource, and answers which it has asked for. */
+  askBack: ForcedBack;
+  /** Takes these holds away, whatever their processes do. Answers which were there to be taken. */
+  takeBack: ForcedBack;
   /** Of these holds, those that are not there any more: where a notice of it can be missed. */
   readonly gone?:
     | ((
@@ -130,5 +148,7 @@ export interface LockStore {
     | undefined;
   /** Housekeeping, where there is any: rows that nobody has used for long. */
   readonly clearAway?: (() => Promise<void>) | undefined;
+  /** So much of it as takes no time, and nothing where there is no connection. */
+  readonly clearSome?: (() => Promise<void>) | undefined;
   close(): Promise<void>;
 }

@@ -1,6 +1,19 @@
 import type { LockdError } from '../errors.ts';
 import type { Hold } from './hold.ts';
-import type { Holding, Waiting } from './store.ts';
+import type { Outcome } from './stats.ts';
+import type { Holding, Mode, Waiting } from './store.ts';
+
+/** One thing that `stats()` counts. */
+export interface LockOperation {
+  readonly what: Outcome;
+  readonly resource: string;
+  readonly mode: Mode;
+  readonly owner: string;
+  /** How long it was waited for; of what was released or lost: held. */
+  readonly tookMs: number;
+  /** What was had; undefined where nothing was. */
+  readonly hold: Hold | undefined;
+}
 
 /** Typed events of a manager; what heals by itself is a warning, and is never thrown. */
 export interface LockEvents {
@@ -12,12 +25,18 @@ export interface LockEvents {
   'resource.contended': [
     contention: {
       readonly resource: string;
+      readonly mode: Mode;
       readonly owner: string;
       readonly holders: readonly Holding[];
     },
   ];
   /** A hold has ended otherwise than by `release()`; its signal has aborted. */
   'resource.lost': [hold: Hold, error: LockdError];
+  /**
+   * An acquire has had its answer (`acquired`, `timed out`, `failed`), or a hold has ended (`released`,
+   * `lost`): exactly once for each, in front of the event that tells people of it.
+   */
+  'resource.operation': [operation: LockOperation];
   /** Something went wrong that heals by itself, or that somebody should look at: a long wait, say. */
   warning: [error: LockdError];
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { type Deferred, deferred } from '../deferred.ts';
 import { LockdError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { bootId } from './boot-id.ts';
 import { chainOf, circlesOf, inWords, type Link } from './chains.ts';
 import { Silence } from './silence.ts';
 import type { Grant, Holding, LockStore, Queues, Wanted } from './store.ts';
@@ -32,6 +33,7 @@ export interface WaitsOptions {
   readonly store: LockStore;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly machineId?: (() => string | undefined) | undefined;
   /** After this a wait is reported, with the chain that it stands in. */
   readonly reportAfterMs: number;
   readonly report: (error: LockdError) => void;
@@ -48,7 +50,7 @@ export class Waits {
 
   constructor(options: WaitsOptions) {
     this.#options = options;
-    this.#silence = new Silence(options);
+    this.#silence = new Silence({ ...options, machineId: options.machineId ?? bootId });
   }
 
   /** Before the server is asked: its grant may be told before its answer is read. */
@@ -77,6 +79,22 @@ export class Waits {
   refused(resource: string): void {
     this.#silence.refused(resource);
     this.#lookIn(firstLookMs);
+  }
+
+  /**
+   * Before somebody is refused, or waits for a moment only: whether whoever is in its way is dead, and was
+   * seen to be. True: it may be asked for anew; what stood in line is told.
+   */
+  async hasSeenOut(wait: Wait): Promise<boolean> {
+    const { resource } = wait.wanted;
+    try {
+      if (!(await this.#silence.hasSeenOut(resource))) return false;
+      if (wait.isQueued) this.#reconcile([wait], await this.#lines([resource]));
+      return true;
+    } catch (error) {
+      this.#options.logger.debug({ reason: messageOf(error) }, 'could not look at the lines');
+      return false;
+    }
   }
 
   granted(request: string, grant: Grant): void {
