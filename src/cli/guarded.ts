@@ -52,8 +52,10 @@ export async function runGuarded(
 /** How much time there is for what, within the lease. */
 export function timings(
   name: string,
-  { label, ttlMs = defaults.ttlMs, takeover, drainTimeoutMs, heartbeatMs, graceMs }: CommandOptions,
+  options: CommandOptions,
 ): Pick<SuperviseSettings, 'options' | 'instance' | 'graceMs' | 'killMarginMs' | 'silenceMs'> {
+  const { label, ttlMs = defaults.ttlMs, takeover, drainTimeoutMs, heartbeatMs, graceMs } = options;
+  const { priority, appVersion } = options;
   const killMarginMs = Math.max(defaults.marginMs, ttlMs * defaults.marginShare);
   const grace = graceMs ?? drainTimeoutMs ?? defaults.drainTimeoutMs;
   return {
@@ -64,6 +66,8 @@ export function timings(
       ttlMs,
       heartbeatMs,
       takeover,
+      priority,
+      appVersion,
       marginMs: killMarginMs + ttlMs / 4,
       drainTimeoutMs: drainTimeoutMs ?? grace + 1000,
     },

@@ -52,12 +52,12 @@ function holderRows({ resource, holders, waiters }: Inspection): string[][] {
   if (holders.length === 0) {
     return [[resource, '-', 'nobody', '-', '-', '-', '-', waiting].map(plain)];
   }
-  return holders.map(({ mode, owner, label, forMs, details, token }) =>
+  return holders.map(({ mode, owner, label = '-', forMs, details, token, isSilent }) =>
     [
       resource,
       modeText(mode),
       owner,
-      label,
+      isSilent ? `${label} (silent)` : label,
       formatDuration(forMs),
       details.reason,
       `${token}`,

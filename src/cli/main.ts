@@ -5,10 +5,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../postgres/version.ts';
+import { addDoctorVerb } from './doctor-verb.ts';
 import { ExitCode, exitTable } from './exit-codes.ts';
+import { addLeavingVerbs } from './leaving-verbs.ts';
 import { addLockVerbs } from './lock-verbs.ts';
+import { addLookingVerbs } from './looking-verbs.ts';
 import {
   addCommonOptions,
+  appVersion,
   asking,
   commandOptions,
   commonOptions,
@@ -16,9 +20,11 @@ import {
   leading,
   option,
   playing,
+  priority,
 } from './options.ts';
 import { printable, redact } from './output.ts';
 import { fail, failAsJson, isJsonAsked, onUnwritten } from './report.ts';
+import { addServeVerb } from './serve-verb.ts';
 import { refuseUnknownVariables, withNearestFlag } from './variables.ts';
 import { afterDashes, examples, expectNoAddress, inOurVoice, nameFirst } from './words.ts';
 
@@ -82,6 +88,8 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
     .addOption(option('--migrate', 'bring the schema to this version first'))
     .addOption(duration('--heartbeat', 'time between two beats (default: a fifth of the TTL)'))
     .addOption(duration('--grace', 'time between TERM and KILL for the command'))
+    .addOption(priority())
+    .addOption(appVersion())
     .addHelpText('after', examples('run bot -- node bot.js', 'run cron --ttl 5s -- ./jobs.sh -v'))
     .action(
       answering(finish, async (command) => {
@@ -93,38 +101,11 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
       }),
     );
 
-  verb('status', 'who leads, who waits, since when, and what is wrong')
-    .description(
-      'Who leads, who waits, since when, and what is wrong. Exits 0 if NAME is led (without NAME: if each name in use is, and one at least), 1 if not, 2 if it could not tell. Unused is a name that nobody waits for and whose last leader was stopped in order, or has been silent for a day.',
-    )
-    .argument('[name]', 'only this one')
-    .addHelpText(
-      'after',
-      examples('status', 'status bot', 'status bot --json | jq .names[0].isLed'),
-    )
-    .action(
-      answering(finish, async (command) => {
-        const { status } = await import('./status.ts');
-        return status(expectNoAddress(command.processedArgs[0]), commonOptions(command));
-      }),
-    );
+  addServeVerb(program, (act) => answering(finish, act));
 
-  verb('resign', 'ask the leader to finish its work and let go')
-    .description(
-      'Asks the leader to resign: it closes its gate, finishes the work in flight and lets go. Exits 0 when asked (with --wait: when it has let go), 1 if nobody leads, 2 if it could not tell or the time was over.',
-    )
-    .argument('<name>', 'what is led')
-    .addOption(new Option('--wait', 'until the leader has let go, then say who leads'))
-    .addOption(duration('--timeout', 'how long to wait (default: drain timeout + TTL)'))
-    .addHelpText('after', examples('resign bot', 'resign bot --wait --timeout 60s'))
-    .action(
-      answering(finish, async (command) => {
-        const { resign } = await import('./resign.ts');
-        const { wait, timeout } = command.opts();
-        const options = { ...commonOptions(command), isWaiting: wait === true, timeoutMs: timeout };
-        return resign(expectNoAddress(command.processedArgs[0]), options);
-      }),
-    );
+  addLookingVerbs(program, (act) => answering(finish, act));
+
+  addLeavingVerbs(program, (act) => answering(finish, act));
 
   addLockVerbs(program, argv, (act) => answering(finish, act));
 
@@ -153,6 +134,8 @@ function commandLine(lockd: string, argv: readonly string[], finish: Finish): Co
         return migrate({ ...options, isChecking: check === true, isPrinting: print === true });
       }),
     );
+
+  addDoctorVerb(program, (act) => answering(finish, act));
 
   verb('demo', 'see a handover and a crash, on this machine', playing)
     .description(

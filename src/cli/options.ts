@@ -23,6 +23,9 @@ export interface CommandOptions extends CommonOptions {
   readonly heartbeatMs: number | undefined;
   /** From TERM to KILL for the command; undefined: as long as the drain timeout and the lease allow. */
   readonly graceMs: number | undefined;
+  /** Who goes first when the seat comes free. */
+  readonly priority: number | undefined;
+  readonly appVersion: string | undefined;
 }
 
 /** Which flags a verb's help shows. */
@@ -67,6 +70,21 @@ export function option(flags: string, description: string): Option {
   const made = new Option(flags, description);
   return made.env(`LOCKD_${made.name().replaceAll('-', '_').toUpperCase()}`);
 }
+
+export const priority = (): Option =>
+  option(
+    '--priority <n>',
+    'the highest that waits leads next (default: by --app-version)',
+  ).argParser((text) => {
+    if (/^-?\d{1,15}$/.test(text)) return Number(text);
+    throw new InvalidArgumentError('Expected a whole number.');
+  });
+
+export const appVersion = (): Option =>
+  option(
+    '--app-version <text>',
+    'the newest that waits leads next, as 1.10.3 (default: the last deploy)',
+  );
 
 export function duration(flag: string, description: string): Option {
   return option(`${flag} <duration>`, description).argParser(readDuration);
@@ -119,6 +137,8 @@ export function commandOptions(verb: Command): CommandOptions {
     isMigrating: isOn(verb, 'migrate'),
     heartbeatMs: read['heartbeat'],
     graceMs: read['grace'],
+    priority: read['priority'],
+    appVersion: read['appVersion'],
   };
 }
 

@@ -9,7 +9,7 @@ import { printable, printJson, redact, say, sayJson } from './output.ts';
 import { inFlags } from './variables.ts';
 
 /** These ask a question: where they fail, the answer is "could not tell". */
-const askingVerbs = new Set(['status', 'resign', 'locks', 'unlock']);
+const askingVerbs = new Set(['status', 'watch', 'history', 'resign', 'handoff', 'locks', 'unlock']);
 
 export function fail(error: unknown, command: Command): number {
   const message = redact(inFlags(messageOf(error), error, command));
@@ -58,6 +58,10 @@ export function onUnwritten(
   return ({ code, message }) => {
     if (code === 'EPIPE') return;
     say(`lockd: could not write to stdout: ${message}`);
-    finish(['status', 'locks'].includes(argv[2] ?? '') ? ExitCode.unknown : ExitCode.internal);
+    finish(
+      ['status', 'watch', 'history', 'locks'].includes(argv[2] ?? '')
+        ? ExitCode.unknown
+        : ExitCode.internal,
+    );
   };
 }

@@ -1,5 +1,4 @@
 /** What is refused before anything is asked of a server, with the remedy in the message. */
-import { randomUUID } from 'node:crypto';
 import { LockdError } from '../core/errors.ts';
 import { replica } from './failures.ts';
 import { shippedMigrations } from './migrations.ts';
@@ -49,11 +48,14 @@ export async function checkKind(session: Session): Promise<Server> {
 const poolingRounds = 5;
 
 /**
- * Behind a proxy. Session pooling is fine: a backend of our own. Under transaction pooling a setting
- * made on one connection is seen on another, and a connection changes its backend while another
- * one's transaction keeps it. On a busy pool one look may miss it; each attempt looks once more.
+ * Behind a proxy. Session pooling is fine: a backend of our own. Under transaction pooling a
+ * connection finds itself on the backend of another one, or changes its backend while the other one's
+ * transaction keeps it. Nothing is set for it: it would be left on a backend that others are given. On a busy pool one look may miss it; each attempt looks once more.
  */
-async function refuseTransactionPooling(first: Session, settings: SessionSettings): Promise<void> {
+export async function refuseTransactionPooling(
+  first: Session,
+  settings: SessionSettings,
+): Promise<void> {
   const second = await Session.open(settings);
   try {
     for (let round = 0; round < poolingRounds; round += 1) {
@@ -65,21 +67,18 @@ async function refuseTransactionPooling(first: Session, settings: SessionSetting
 }
 
 async function isShared(first: Session, second: Session): Promise<boolean> {
-  const marker = randomUUID();
-  const { rows: ours } = await first.bounded(
-    `select set_config('lockd.marker', $1, false), pg_backend_pid() as backend`,
-    [marker],
-  );
+  const before = await backendOf(first);
   await second.bounded('begin');
-  const { rows: theirs } = await second.bounded(
-    `select current_setting('lockd.marker', true) as marker, pg_backend_pid() as backend`,
-  );
-  const { rows: again } = await first.bounded('select pg_backend_pid() as backend');
+  // A pool of one has no other backend to answer from as long as this one is taken.
+  const isOurs = (await backendOf(second)) === before;
+  const isOther = !isOurs && (await backendOf(first)) !== before;
   await second.bounded('rollback');
-  const { backend } = ours[0];
-  return (
-    theirs[0].marker === marker || theirs[0].backend === backend || again[0].backend !== backend
-  );
+  return isOurs || isOther;
+}
+
+async function backendOf(session: Session): Promise<number> {
+  const { rows } = await session.bounded('select pg_backend_pid() as backend');
+  return rows[0].backend;
 }
 
 export const transactionPooling = (): LockdError =>
@@ -97,7 +96,11 @@ export async function checkSchema(session: Session, schema: string): Promise<voi
   const { rows } = await session.bounded(
     `select coalesce(max(version), 0) as version from ${schema}.migration`,
   );
-  const applied = Number(rows[0].version);
+  expectVersion(schema, Number(rows[0].version));
+}
+
+/** Refuses a schema of another version than this one. */
+export function expectVersion(schema: string, applied: number): void {
   const shipped = shippedMigrations.length;
   if (applied < shipped) throw missing(`Schema ${schema} is at version ${applied} of ${shipped}`);
   if (applied > shipped) {

@@ -106,7 +106,7 @@ const failures: Readonly<Record<string, Failure>> = {
       "Connect by a name that stands in the server's certificate, or have it issued for this one.",
     isRetryable: true,
   },
-  LKD01: { code: 'LOCKD_STALE_TOKEN', remedy: 'Roll back: another instance leads.' },
+  LKD01: { code: 'LOCKD_STALE_TOKEN', remedy: 'Roll back: the term, or the hold, is over.' },
   LKD02: { code: 'LOCKD_UNKNOWN_NAME', remedy: 'Check the name, the database and the schema.' },
 };
 

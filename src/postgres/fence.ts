@@ -43,7 +43,7 @@ export async function assertFence(
   if (fenced === undefined) {
     throw new LockdError(
       'LOCKD_STALE_TOKEN',
-      'There is no term: this instance does not lead. Roll back.',
+      'There is no term, and no hold: this instance does not lead. Roll back.',
     );
   }
   if (isHold(fenced)) checkResource(fenced.resource);

@@ -134,6 +134,12 @@ export class Session {
     return (this.#client as unknown as { processID: number }).processID;
   }
 
+  /** Our end of it as this machine has it; undefined for a unix socket. */
+  get address(): { readonly host: string; readonly port: number } | undefined {
+    const { localAddress: host, localPort: port } = this.#socket;
+    return host === undefined || port === undefined ? undefined : { host, port };
+  }
+
   /** With a name it is planned once, and kept by the server. */
   async query(text: string, values: readonly unknown[] = [], name?: string): Promise<Answer> {
     this.#warnings = [];

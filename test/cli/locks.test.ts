@@ -69,6 +69,23 @@ test('who holds what, how, since when and why, and who waits: 0', async () => {
   });
 });
 
+test('a holder whose process is silent for longer than its TTL is shown to be', async () => {
+  await using database = await lockDatabase();
+  const manager = database.manager({ label: 'web-1:7', ttlMs: 600_000 });
+  await manager.acquire('page');
+  const seen = async () => [
+    await manager.holderOf('page'),
+    (await manager.list())[0],
+    (await readLocks({ connectionString: database.url }))[0]?.holders[0],
+    JSON.parse((await on(database.url, 'locks', '--json')).stdout).resources[0].holders[0],
+  ];
+  for (const holder of await seen()) expect(holder).toMatchObject({ isSilent: false });
+  expect((await on(database.url, 'locks')).stdout).not.toContain('silent');
+  await query(database.url, `update lockd.lease set beat_at = beat_at - interval '1 h'`);
+  for (const holder of await seen()) expect(holder).toMatchObject({ isSilent: true });
+  expect((await on(database.url, 'locks')).stdout).toMatch(/ web-1:7 \(silent\) /);
+});
+
 test('--stale shows only what has been held for longer', async () => {
   await using database = await lockDatabase();
   const manager = database.manager();

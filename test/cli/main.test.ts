@@ -6,7 +6,18 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { ExitCode, exitMeanings, exitRows } from '../../src/cli/exit-codes.ts';
 import { lockd, unnamed } from '../support/cli.ts';
 
-const verbs = ['run', 'lock', 'status', 'resign', 'locks', 'unlock', 'migrate', 'demo'];
+const verbs = [
+  'run',
+  'lock',
+  'status',
+  'watch',
+  'history',
+  'resign',
+  'locks',
+  'unlock',
+  'migrate',
+  'demo',
+];
 
 test('help names every verb and every exit code, and is no error', async () => {
   const { code, stdout, stderr } = await lockd(['--help']);

@@ -15,4 +15,4 @@ const inFolder = (folder: string): string[] =>
 export const guides: readonly string[] = ['README.md', ...inFolder('docs/')];
 
 /** Every page that is linked from somewhere. */
-export const pages: readonly string[] = [...inFolder(''), ...inFolder('docs/')];
+export const pages: readonly string[] = ['', 'docs/', 'docs/deploy/'].flatMap(inFolder);

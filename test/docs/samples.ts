@@ -29,7 +29,7 @@ interface Block {
 }
 
 /** Shown, and not run. */
-const shown = ['console', 'text', 'sql', 'yaml', 'ini', 'dockerfile', 'go', 'javascript'];
+const shown = ['console', 'text', 'sql', 'yaml', 'ini', 'dockerfile', 'go', 'javascript', 'python'];
 
 export const samples: readonly Sample[] = guides.flatMap((page) =>
   blocksOf(read(page)).flatMap((block) => sampleOf(page, block)),

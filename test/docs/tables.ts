@@ -9,6 +9,7 @@ import {
   type SingletonLockOptions,
 } from '../../src/index.ts';
 import { lockd } from '../support/cli.ts';
+import { alerts, metrics } from './monitoring.ts';
 import { read } from './pages.ts';
 
 /** What the guides quote from the code, by the name that stands in `<!-- generated: NAME -->`. */
@@ -23,6 +24,10 @@ async function generated(name: string): Promise<string> {
       return tableOf(holdOptions);
     case 'help':
       return fenced((await lockd(of === '' ? ['--help'] : [of, '--help'])).stdout);
+    case 'metrics':
+      return metrics();
+    case 'alerts':
+      return alerts();
     case 'machine':
       return fenced(picture());
     default:

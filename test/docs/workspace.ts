@@ -22,7 +22,7 @@ const compilerOptions = {
   outDir: 'out',
 };
 
-const modules = ['pg', 'pino', '@types'];
+const modules = ['pg', 'pino', 'prom-client', '@types'];
 
 /** A sample that does not end has to be ended. */
 export const longestMs = 45_000;

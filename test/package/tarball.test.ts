@@ -38,6 +38,7 @@ test('the tarball has what runs, what explains it, and nothing else', () => {
     'dist',
     'docs',
     'migrations',
+    'ops',
     'package.json',
     'src',
   ]);
@@ -96,7 +97,14 @@ test('publint has nothing to say', async () => {
 test('the types are right in each way of resolution that a supported Node knows', async () => {
   const found = await checkPackage(contents);
   if (found.types === false) throw new Error('attw found no types.');
-  expect(Object.keys(found.entrypoints)).toEqual(['.', './testing', './package.json']);
+  expect(Object.keys(found.entrypoints)).toEqual([
+    '.',
+    './testing',
+    './http',
+    './metrics',
+    './tracing',
+    './package.json',
+  ]);
   expect(found.problems.filter((problem) => !isExpected(problem))).toEqual([]);
 });
 

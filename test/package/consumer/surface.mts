@@ -16,6 +16,7 @@ import {
   type LeaveOptions,
   LockdError,
   type LockdErrorCode,
+  type LockManager,
   type Logger,
   type Migrated,
   migrate,
@@ -28,6 +29,20 @@ import {
   type Term,
   type WaitOptions,
 } from 'lockd';
+import {
+  type LeaderAnswer,
+  type Served,
+  type ServeOptions,
+  type StatusAnswer,
+  serve,
+} from 'lockd/http';
+import {
+  type MetricsRegistry,
+  type ObserveOptions,
+  observeController,
+  observeLocks,
+} from 'lockd/metrics';
+import { type TraceOptions, traceController, traceLocks } from 'lockd/tracing';
 
 const database: DatabaseOptions = { connection: { host: 'db', password: async () => 'secret' } };
 const logger: Logger = console;
@@ -68,4 +83,27 @@ function faultsOf({ leader, waiting, seat, faults }: NameStatus): readonly Fault
   const codes: FaultCode[] = faults.map((fault) => fault.code);
   console.log(people.length, session?.backend, codes);
   return faults;
+}
+
+export async function watched(
+  lock: SingletonLockController,
+  locks: LockManager,
+  registry: MetricsRegistry,
+): Promise<void> {
+  const observe: ObserveOptions = { registry };
+  const trace: TraceOptions = { logger };
+  using _lock = observeController(lock, observe);
+  using _locks = observeLocks(locks, observe);
+  using _terms = await traceController(lock, trace);
+  using _holds = await traceLocks(locks, trace);
+}
+
+export async function faced(lock: SingletonLockController): Promise<readonly string[]> {
+  const options: ServeOptions = { database, listen: 'unix:/run/bot.sock', promiseMs: 500 };
+  await using face: Served = await serve(lock, options);
+  const ask = async (path: string): Promise<unknown> => (await fetch(`${face.url}${path}`)).json();
+  const leader = (await ask('/leader')) as LeaderAnswer;
+  const { names } = (await ask('/status')) as StatusAnswer;
+  const token: string | undefined = names[0]?.leader?.token;
+  return 'token' in leader ? [leader.token, `${leader.validForMs}`] : [`${token}`];
 }

@@ -7,6 +7,13 @@ import type { Stage } from '../stage.ts';
 const tidy = ['sh', '-c', 'trap "sleep 0.3; exit 0" TERM; while :; do sleep 0.05; done'];
 
 export const overlap: Incidents = {
+  'Before the first deploy': {
+    async play(_stage, page) {
+      // A server for tests is not durable, and is told so.
+      expect((await page.runs()).code).toBeLessThan(2);
+    },
+  },
+
   'A deploy overlap, when all is well': {
     async play(stage, page) {
       const old = stage.run('old', { command: tidy });
@@ -32,6 +39,22 @@ export const overlap: Incidents = {
       await pair(stage);
       expect((await page.runs()).code).toBe(0);
       await stage.led('new');
+    },
+  },
+
+  'To hand over to one instance in particular': {
+    async play(stage, page) {
+      await pair(stage, 'next');
+      expect((await page.runs()).code).toBe(0);
+      await stage.led('new');
+    },
+  },
+
+  'To watch a deploy, and to see afterwards what happened': {
+    async play(stage, page) {
+      await pair(stage);
+      await page.runs();
+      await page.runs();
     },
   },
 
@@ -105,10 +128,12 @@ export const overlap: Incidents = {
 };
 
 /** One that leads and one that stands by, both registered. */
-async function pair(stage: Stage): Promise<void> {
+async function pair(stage: Stage, ...others: string[]): Promise<void> {
   const old = stage.bot('old');
   await stage.led('old');
-  stage.bot('new');
-  await stage.registered('new');
+  for (const label of [...others, 'new']) {
+    stage.bot(label);
+    await stage.registered(label);
+  }
   await until(async () => (await stage.status()).leader?.pid === old.pid); // it hears requests
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { grantScript } from '../../../src/postgres/grants.ts';
 import { readMissing } from '../../../src/postgres/migrate.ts';
+import { shippedMigrations } from '../../../src/postgres/migrations.ts';
 import type { Incidents } from '../incident.ts';
 
 export const schema: Incidents = {
@@ -10,13 +11,14 @@ export const schema: Incidents = {
     async play(stage, page) {
       await stage.sql('drop schema lockd cascade');
       const { script } = await readMissing({ connectionString: stage.url });
-      const latest = script.lastIndexOf('-- Resource locks.');
+      const [begin = ''] = shippedMigrations.at(-1)?.sql.split('\n') ?? [];
+      const latest = script.lastIndexOf(begin);
       await stage.sql(`${script.slice(0, latest)}; commit`);
       const run = stage.run('new');
       expect(await run.exit()).toBe(69);
       expect((await page.runs()).code).toBe(1);
       await page.runs();
-      expect(await readFile(join(stage.folder, 'lockd.sql'), 'utf8')).toContain('0003_');
+      expect(await readFile(join(stage.folder, 'lockd.sql'), 'utf8')).toContain('0005_');
       expect((await page.runs()).code).toBe(0);
       expect((await page.runs()).code).toBe(0);
       stage.bot('new');
@@ -29,7 +31,7 @@ export const schema: Incidents = {
       const old = stage.bot('old');
       await stage.led('old');
       await stage.sql(
-        `insert into lockd.migration (version, file, checksum) values (4, '0004_later.sql', '')`,
+        `insert into lockd.migration (version, file, checksum) values (6, '0006_later.sql', '')`,
       );
       const next = stage.run('new');
       expect(await next.exit()).toBe(69);
