@@ -79,7 +79,7 @@ test('a draw that takes the place of another is another one, and the same each t
 test('a report names the faults and the instances it was played with', () => {
   const report = textReport(runOf());
   expect(report).toContain('instances: run, plain');
-  expect(report).toContain('faults: stop, kill');
+  expect(report).toContain('faults: stop, hand-over');
 });
 
 test('a control has told when it shows two leaders and what they did, and not before', () => {

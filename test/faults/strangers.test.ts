@@ -45,7 +45,10 @@ test('a stranger’s lock on the seat, shared or not, keeps everybody out, and i
     expect(first.controller.state).toBe('passive');
     const [status] = await readStatus({ connectionString: election.url }, election.name);
     expect(status?.faults).toMatchObject([
-      { code: 'seat-held', message: expect.stringContaining(`(${stranger.pid})`) },
+      {
+        code: 'seat-held',
+        remedy: expect.stringContaining(`pg_terminate_backend(${stranger.pid})`),
+      },
     ]);
     await stranger.query('rollback; begin');
     await first.story.next('active');

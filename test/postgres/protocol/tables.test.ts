@@ -62,7 +62,7 @@ describe('names', () => {
 
   test.each([
     'delete from lockd.lock',
-    'delete from lockd.lock where id = 1',
+    'delete from lockd.lock where id = (select min(id) from lockd.lock)',
     'truncate lockd.lock cascade',
   ])('stay: "%s" is refused, or an id would come back as another name', async (sql) => {
     const { name, backends } = await lockd.setup(1);
