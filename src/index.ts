@@ -25,6 +25,7 @@ export type { Forced, ForceOptions, Inspection, LockEvents, Once } from './core/
 export type { Logger } from './core/log.ts';
 export type { EndReason } from './core/machine/protocol.ts';
 export type { ControllerOptions } from './core/options.ts';
+export type { OnStandby, Readiness } from './core/standby.ts';
 export type {
   ControllerEvents,
   ControllerState,
@@ -37,6 +38,7 @@ export type { WaitOptions } from './core/waiting.ts';
 export type { DatabaseOptions } from './postgres/connection.ts';
 export type { Fault, FaultCode } from './postgres/faults.ts';
 export { assertFence, type Fenced, type Queryable } from './postgres/fence.ts';
+export { type Handoff, type HandoffRequest, handOff } from './postgres/handoff.ts';
 export { type HistoryOptions, readHistory, type TermRecord } from './postgres/history.ts';
 export { type Migrated, migrate } from './postgres/migrate.ts';
 export type { SessionFacts } from './postgres/picture.ts';

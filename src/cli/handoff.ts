@@ -33,6 +33,8 @@ export function handoff(name: string, options: HandoffOptions): Promise<number> 
 const exitCodes: Readonly<Record<Handoff['outcome'], number>> = {
   nobody: ExitCode.nobody,
   'no-candidate': ExitCode.nobody,
+  leads: ExitCode.ok,
+  'under-way': ExitCode.nobody,
   asked: ExitCode.ok,
   declined: ExitCode.nobody,
   'handed-over': ExitCode.ok,
@@ -47,7 +49,11 @@ function handoffText(name: string, handoff: Handoff): string {
   if (handoff.outcome === 'no-candidate') {
     return `nobody waits for ${led} that may lead: ${from} leads on`;
   }
+  if (handoff.outcome === 'leads') return `${from} leads ${led} already`;
   const to = cell(handoff.to.label);
+  if (handoff.outcome === 'under-way') {
+    return `${from} hands ${led} over to somebody else already: see \`lockd watch\``;
+  }
   const deaf = handoff.isHeard ? '' : '; its control session is lost, so it may not have heard';
   if (handoff.outcome === 'asked') return `asked ${to} to take ${led} over from ${from}${deaf}`;
   const { leader, isLed = false } = { leader: handoff.status?.leader, ...handoff.status };

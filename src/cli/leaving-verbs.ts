@@ -41,7 +41,9 @@ export function addLeavingVerbs(program: Command, answering: Answering): void {
       new Option('--newest', 'the highest priority, the newest version (default)').conflicts('to'),
     )
     .addOption(new Option('--wait', 'until it leads, then say how long nobody did'))
-    .addOption(ownDuration('--timeout', 'void after this (default: 30s + drain timeout + TTL)'))
+    .addOption(
+      ownDuration('--timeout', 'to get ready, and for --wait (default: 30s + drain timeout + TTL)'),
+    )
     .addHelpText('after', examples('handoff bot --wait', 'handoff bot --to bot-7 --wait'))
     .action(
       answering(async (command) => {

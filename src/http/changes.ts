@@ -20,6 +20,8 @@ const resignStatus = { nobody: 409, asked: 202, resigned: 200, 'timed-out': 504 
 const handoffStatus = {
   nobody: 409,
   'no-candidate': 409,
+  leads: 200,
+  'under-way': 409,
   declined: 409,
   returned: 409,
   asked: 202,

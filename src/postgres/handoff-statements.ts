@@ -3,21 +3,21 @@ import type { Notice } from '../core/store.ts';
 import { onlyRow } from './rows.ts';
 import type { Ask } from './statements.ts';
 
-/** Asks `heir` to get ready to lead after the term `token`. False where that term or the heir is gone. */
+/** Asks `heir` to get ready to lead after the term `token`; `gone`: one of the two is. */
 export async function askHandoff(
   ask: Ask,
   schema: string,
   seat: number,
   { token, heir, by, withinMs }: { token: bigint; heir: string; by: string; withinMs: number },
-): Promise<boolean> {
-  const { rows } = await ask(`select ${schema}.ask_handoff($1, $2, $3, $4, $5) as is_asked`, [
+): Promise<'asked' | 'gone' | 'under-way'> {
+  const { rows } = await ask(`select ${schema}.ask_handoff($1, $2, $3, $4, $5) as answer`, [
     seat,
     token,
     heir,
     by,
     Math.round(withinMs),
   ]);
-  return onlyRow(rows).is_asked;
+  return onlyRow(rows).answer;
 }
 
 export async function answerHandoff(

@@ -35,6 +35,10 @@ export type Handoff =
   | { readonly outcome: 'nobody'; readonly status: NameStatus | undefined }
   /** Nobody waits that may lead, or it has just gone. */
   | { readonly outcome: 'no-candidate'; readonly from: LeaderStatus }
+  /** Whoever was named leads already. */
+  | { readonly outcome: 'leads'; readonly from: LeaderStatus }
+  /** The leader has been asked to hand over to somebody else, and finishes its work. */
+  | ({ readonly outcome: 'under-way' } & Named)
   | ({ readonly outcome: 'asked' } & Named)
   /** The heir is not ready; the leader has not been asked, and leads on. */
   | ({ readonly outcome: 'declined'; readonly reason: string } & Named & Seen)
@@ -52,7 +56,11 @@ export interface HandoffRequest {
   readonly by?: string | undefined;
   /** Whether to wait for the outcome. @default false */
   readonly isWaiting?: boolean | undefined;
-  /** After this the handoff is void. @default warm-up (30 s), drain timeout (25 s) and the leader's TTL */
+  /**
+   * How long the heir may take to get ready, and how long the outcome is waited for. A leader that has
+   * been asked by then goes on finishing its work, and hands over when it has.
+   * @default warm-up (30 s), drain timeout (25 s) and the leader's TTL
+   */
   readonly timeoutMs?: number | undefined;
   /** Aborted, it waits no more and rejects; what was asked stays asked. */
   readonly signal?: AbortSignal | undefined;
@@ -70,6 +78,7 @@ export function handOff(
     const status = statusIn(picture);
     const from = status?.leader;
     if (picture === undefined || from?.state !== 'leading') return { outcome: 'nobody', status };
+    if (request.to !== undefined && isMeant(request.to, from)) return { outcome: 'leads', from };
     const to = heirIn(picture, from, request.to);
     if (to === undefined) return { outcome: 'no-candidate', from };
     const { by = hostname(), isWaiting = false } = request;
@@ -78,9 +87,9 @@ export function handOff(
     if (isWaiting) await listen(picture.channel);
     const { token } = from;
     const asked = { token, heir: to.instance, by, withinMs };
-    if (!(await askHandoff(ask, schema, picture.seat, asked))) {
-      return { outcome: 'no-candidate', from };
-    }
+    const answer = await askHandoff(ask, schema, picture.seat, asked);
+    if (answer === 'gone') return { outcome: 'no-candidate', from };
+    if (answer === 'under-way') return { outcome: 'under-way', ...named };
     return isWaiting
       ? untilHandedOver(visiting, picture.seat, named, withinMs)
       : { outcome: 'asked', ...named };
@@ -97,30 +106,25 @@ function heirIn(
     ({ instance, isPresent, isEligible }) => isPresent && isEligible && instance !== from.instance,
   );
   if (meant === undefined) return candidates.toSorted(newestFirst)[0];
-  const isMeant = ({ instance, label }: Heir): boolean =>
-    label === meant || (meant.length >= 4 && instance.startsWith(meant.toLowerCase()));
-  const found = candidates.filter(isMeant);
+  const found = candidates.filter((heir) => isMeant(meant, heir));
   if (found.length === 1) return found[0];
-  throw new LockdError(
-    'LOCKD_INVALID_OPTION',
-    refusal(name, from, meant, found, candidates, isMeant),
-  );
+  throw new LockdError('LOCKD_INVALID_OPTION', refusal(name, meant, found, candidates));
 }
+
+const isMeant = (meant: string, { instance, label }: Heir): boolean =>
+  label === meant || (meant.length >= 4 && instance.startsWith(meant.toLowerCase()));
 
 function refusal(
   name: string,
-  from: LeaderStatus,
   meant: string,
   found: readonly Heir[],
   candidates: readonly Heir[],
-  isMeant: (heir: Heir) => boolean,
 ): string {
   const told = (heirs: readonly Heir[]): string =>
     heirs.map(({ label, instance }) => `${label} (${instance})`).join(', ');
   const [led, wanted] = [JSON.stringify(name), JSON.stringify(meant)];
   if (found.length > 1)
     return `Several that wait for ${led} are ${wanted}: ${told(found)}. Name one by its instance.`;
-  if (isMeant(from)) return `${wanted} leads ${led} already.`;
   const choice =
     candidates.length === 0 ? 'nobody waits that may lead' : `there is ${told(candidates)}`;
   return `Nobody that waits for ${led} and may lead is ${wanted}: ${choice}.`;

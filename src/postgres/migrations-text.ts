@@ -1221,7 +1221,7 @@ begin
     and exists (
       select from lockd.lease l
       where l.lock_id = seat_id and l.ended_at is not null
-        and (l.token = h.token or l.token = h.taken))
+        and (l.token = h.token or l.token = h.taken and l.ended_at < l.acquired_at + interval '2 s'))
     and yielded_ms < 5000;
   if first is not null then
     return nullif(first, who);
@@ -1310,11 +1310,12 @@ language sql volatile as $$
   where kind in ('resign', 'prepare', 'declined') or pg_notification_queue_usage() < 0.9
 $$;
 
--- Asks an instance to get ready to lead after the term with this token. False where that term is over, or
--- the instance has gone or may not lead.
+-- Asks an instance to get ready to lead after the term with this token: 'asked'; 'gone' where that term is
+-- over, or the instance has gone or may not lead. Once an heir was ready the leader has been asked, and
+-- finishes its work: nobody else can be its heir in this time ('under-way').
 create function lockd.ask_handoff(
   seat_id integer, whose bigint, new_heir uuid, by_whom text, within_ms bigint
-) returns boolean
+) returns text
 language plpgsql volatile as $$
 begin
   insert into lockd.handoff as h (lock_id, token, origin, heir, asked_by, expires_at)
@@ -1327,12 +1328,15 @@ begin
   on conflict (lock_id) do update
   set token = excluded.token, origin = excluded.origin, heir = excluded.heir,
       asked_by = excluded.asked_by, asked_at = clock_timestamp(), expires_at = excluded.expires_at,
-      is_ready = null, note = null, released_at = null, taken = null;
-  if not found then
-    return false;
+      is_ready = null, note = null, released_at = null, taken = null
+  where h.token <> excluded.token or h.is_ready is not true or h.expires_at < clock_timestamp();
+  if found then
+    perform lockd.tell(seat_id, 'prepare', whose, new_heir::text);
+    return 'asked';
   end if;
-  perform lockd.tell(seat_id, 'prepare', whose, new_heir::text);
-  return true;
+  return coalesce((
+    select case when h.heir = new_heir then 'asked' else 'under-way' end
+    from lockd.handoff h where h.lock_id = seat_id and h.token = whose and h.is_ready), 'gone');
 end $$;
 
 -- The heir's answer. Ready, it is told to the leader as a request to resign.
@@ -1366,7 +1370,7 @@ begin
   set ended_at = clock_timestamp(), ended_by = marked_by, reason = why
   where t.lock_id = seat_id and t.token = whose and t.ended_at is null;
   update lockd.handoff h set released_at = clock_timestamp()
-  where h.lock_id = seat_id and h.token = whose and h.is_ready and h.expires_at > clock_timestamp();
+  where h.lock_id = seat_id and h.token = whose and h.is_ready;
   return true;
 end $$;
 

@@ -23,7 +23,6 @@ export const hosts: fc.Arbitrary<HostPlan[]> = fc
         blockers: fc.constantFrom('report', 'terminate'),
         drainTimeoutMs: fc.constantFrom(25_000, 3_000),
         answerTimeoutMs: fc.constantFrom(5_000, 2_000),
-        priority: fc.constantFrom(0, 0, 1),
       }),
     ),
   ) as fc.Arbitrary<HostPlan[]>;

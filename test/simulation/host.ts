@@ -20,8 +20,6 @@ export interface HostPlan {
   readonly blockers: 'report' | 'terminate';
   readonly drainTimeoutMs: number;
   readonly answerTimeoutMs: number;
-  /** The highest goes first when the seat comes free. */
-  readonly priority: number;
 }
 
 export interface Surroundings {
@@ -66,7 +64,8 @@ export class Life {
         drainTimeoutMs: plan.drainTimeoutMs,
         connectTimeoutMs: plan.answerTimeoutMs,
         callTimeoutMs: plan.answerTimeoutMs,
-        priority: plan.priority,
+        // Some go first when the seat comes free, some do not.
+        priority: plan.isGuarded && plan.blockers === 'terminate' ? 1 : 0,
         clock,
         random: () => jitter.next(),
         logger: { ...silentLogger, info: (fields, message) => this.#told(fields, message) },

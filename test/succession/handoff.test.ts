@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Handoff, type HandoffRequest, handOff } from '../../src/postgres/handoff.ts';
+import { query } from '../support/database.ts';
 import { type Contender, type Election, holdElection, terminate } from '../support/election.ts';
 import { registered } from '../support/registered.ts';
 import { deferred } from '../support/wait.ts';
@@ -82,6 +83,48 @@ test('whoever has just let go can be handed the seat back at once', async () => 
   await line(election, ['old', 'heir']);
   expect(await hand(election, { to: 'heir' })).toMatchObject({ outcome: 'handed-over' });
   expect(await hand(election, { to: 'old' })).toMatchObject({ outcome: 'handed-over' });
+});
+
+test('while one is under way nobody else can be made the heir, and the first one is', async () => {
+  await using election = await holdElection({ ttlMs });
+  const [old] = await line(election, ['old', 'next', 'heir', 'other']);
+  const work = deferred();
+  void old?.controller.track(work.promise);
+  const handing = hand(election, { to: 'heir' });
+  await old?.story.next('passive');
+  expect(await hand(election, { to: 'other' })).toMatchObject({ outcome: 'under-way' });
+  const again = hand(election, { to: 'heir' });
+  work.resolve();
+  expect(await handing).toMatchObject({ outcome: 'handed-over', to: { label: 'heir' } });
+  expect(await again).toMatchObject({
+    outcome: expect.stringMatching(/^(handed-over|nobody|leads)$/),
+  });
+});
+
+test('a drain that outlasts the wait still ends with the heir', async () => {
+  await using election = await holdElection({ ttlMs });
+  const [old, , heir] = await line(election, ['old', 'next', 'heir']);
+  const work = deferred();
+  void old?.controller.track(work.promise);
+  expect(await hand(election, { to: 'heir', timeoutMs: 500 })).toMatchObject({
+    outcome: 'timed-out',
+  });
+  work.resolve();
+  await heir?.story.next('active');
+});
+
+test('an heir that is stopped in order soon after is followed by the newest, and not by the old leader', async () => {
+  await using election = await holdElection({ ttlMs });
+  await registered(election.lead('old', { appVersion: '1.0' }));
+  const heir = await registered(election.standBy('heir', { appVersion: '2.0' }));
+  const newest = await registered(election.standBy('newest', { appVersion: '2.0' }));
+  expect(await hand(election, { to: 'heir' })).toMatchObject({ outcome: 'handed-over' });
+  await query(
+    election.url,
+    `update lockd.lease set acquired_at = acquired_at - interval '3 s' where label = 'heir'`,
+  );
+  await heir.controller.stop();
+  await newest.story.next('active');
 });
 
 test('an heir that lost its control session on the way is asked again', async () => {
@@ -208,7 +251,7 @@ test('a name that means several, or the leader, is refused, and says whom one ma
   await expect(hand(election, { to: 'twin' })).rejects.toThrow(
     /Several that wait .*Name one by its instance/,
   );
-  await expect(hand(election, { to: 'old' })).rejects.toThrow('"old" leads "led" already');
+  expect(await hand(election, { to: 'old' })).toMatchObject({ outcome: 'leads' });
   await expect(hand(election, { to: 'nobody' })).rejects.toThrow(/is "nobody": there is twin \(/);
   const third = election.contenders[2]?.controller.instance ?? '';
   expect(await hand(election, { to: third.slice(0, 13) })).toMatchObject({

@@ -1,3 +1,0 @@
-import { playFrom } from './part.ts';
-
-playFrom(4);
