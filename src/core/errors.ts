@@ -23,7 +23,7 @@ export type LockdErrorCode =
   | 'LOCKD_DRAIN_OVERRUN' // work in flight goes on after its abort; the seat is kept
   | 'LOCKD_FENCE_BLOCKED' // fenced transactions hold up a takeover; `cause` names their backends
   | 'LOCKD_BUSY' // somebody else holds the resource, and it was not waited for, or not for long enough
-  | 'LOCKD_ALREADY_HELD' // the same owner holds the resource, or waits for it
+  | 'LOCKD_ALREADY_HELD' // the same owner holds the resource, or waits for it; or a routine around it holds it
   | 'LOCKD_MODE_MISMATCH' // the resource is used with another number of permits, or without
   | 'LOCKD_DEADLOCK' // this wait closes a circle of owners that wait for each other
   | 'LOCKD_HOLD_LOST' // a hold has ended with the lease of its process, or was taken away

@@ -1,4 +1,4 @@
-/** Every statement about holds, as it is sent. What the functions do stands in migrations/0003_holds.sql. */
+/** Every statement about holds, as it is sent. What the functions do stands in migrations/. */
 import type { Instant } from '../core/clock.ts';
 import type { Answer, Beat, Details, LockStore, Queues, Wanted } from '../core/locks/store.ts';
 import { type AskedRow, holdingOf, isOverdue, queuesOf } from './hold-rows.ts';

@@ -1630,5 +1630,67 @@ begin
   end loop;
   perform lockd.serve(wanted);
 end $$;
+
+-- Everything the quick way does not do: other modes, waiting, and saying why not. What somebody holds is
+-- refused to whatever is asked for within its routines, which would wait for itself: the owners of those
+-- travel in the details.
+create or replace function lockd.ask_hold(
+  by_process integer, by_token bigint, wanted text, shared boolean, places integer,
+  asking uuid, who text, about json, stays boolean
+)
+returns table (status text, token bigint, slot integer, used_as text, holders json)
+language plpgsql volatile as $$
+declare
+  head lockd.hold := lockd.place_zero(wanted);
+  is_used boolean;
+  askers constant text[] := who || array(select json_array_elements_text(about -> 'within'));
+begin
+  perform lockd.serve(wanted);
+  select h.* into head from lockd.hold h where h.resource = wanted and h.slot = 0;
+  is_used := head.is_awaited
+    or exists (select from lockd.hold h where h.resource = wanted and h.is_held);
+  if exists (
+    select from lockd.hold h where h.resource = wanted and h.is_held and h.owner = any (askers))
+  then
+    status := 'holds';
+  elsif exists (
+    select from lockd.waiter w
+    where w.resource = wanted and w.owner = who and lockd.is_alive(w.process, w.process_token))
+  then
+    status := 'waits';
+  elsif is_used and head.permits is distinct from places then
+    status := 'mismatch';
+    used_as := coalesce(head.permits || ' permits', 'an exclusive or shared lock');
+  else
+    if head.permits is distinct from places then
+      update lockd.hold h set permits = places where h.resource = wanted and h.slot = 0;
+    end if;
+    insert into lockd.waiter (resource, is_shared, permits, process, process_token, request, owner, details)
+    values (wanted, shared, places, by_process, by_token, asking, who, about);
+    perform lockd.serve(wanted, asking);
+    select 'granted', h.token, h.slot into status, token, slot from lockd.hold h
+    where h.resource = wanted and h.request = asking and h.is_held;
+    if not found then
+      status := 'queued';
+      if not stays then
+        delete from lockd.waiter w where w.resource = wanted and w.request = asking;
+        perform lockd.serve(wanted);
+        status := case
+          when lockd.is_certain() and lockd.is_alive(by_process, by_token) then 'busy'
+          else 'doubtful'
+        end;
+      end if;
+    end if;
+  end if;
+  if status <> 'granted' then
+    -- Whoever waits behind ten thousand readers is told of some of them.
+    holders := (
+      select json_agg(told) from (
+        select h.* from lockd.holding h
+        where h.resource = wanted and (status <> 'holds' or h.owner = any (askers))
+        order by h.slot limit 100) told);
+  end if;
+  return next;
+end $$;
 `,
 };

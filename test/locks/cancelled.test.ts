@@ -52,6 +52,22 @@ describe.each(modes)('given up, %j', (mode) => {
     );
     await (await two.acquire('x', { waitMs: 5_000 })).release();
   });
+
+  test('it is no second hold of the routine around whoever asks next', async () => {
+    await using lockd = await lockDatabase();
+    const locks = lockd.manager();
+    await locks.using('around', { owner: 'a' }, async () => {
+      for (let turns = 0; turns < 20; turns += 1) {
+        const abort = new AbortController();
+        const asked = locks.acquire('x', { mode, signal: abort.signal, owner: 'a' });
+        const outcome = asked.catch(() => undefined);
+        for (let each = 0; each < turns; each += 1) await turn();
+        abort.abort();
+        await (await outcome)?.release();
+        expect(await locks.using('x', { mode }, ({ owner }) => owner)).toBe(`a/${turns + 1}`);
+      }
+    });
+  });
 });
 
 test('before it is asked for, nothing is asked', async () => {

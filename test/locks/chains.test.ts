@@ -1,7 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { chainOf, circlesOf, inWords } from '../../src/core/locks/chains.ts';
-import type { Holding, Mode, Queues, Standing, Waiting } from '../../src/core/locks/store.ts';
+import {
+  askersOf,
+  type Holding,
+  type Mode,
+  type Queues,
+  type Standing,
+  type Waiting,
+} from '../../src/core/locks/store.ts';
+
+/** `a/1/2` asks within the routine of `a/1`, and that one within the routine of `a`. */
+const routinesOf = (owner: string): readonly string[] => {
+  const names = owner.split('/');
+  return names.slice(1).map((_, index) => names.slice(0, names.length - 1 - index).join('/'));
+};
 
 const standing = (resource: string, owner: string, mode: Mode): Standing => ({
   resource,
@@ -10,7 +23,7 @@ const standing = (resource: string, owner: string, mode: Mode): Standing => ({
   request: `${owner}@${resource}`,
   since: new Date(0),
   forMs: 0,
-  details: {},
+  details: { within: routinesOf(owner) },
   process: 1,
   processToken: 1n,
   label: undefined,
@@ -71,6 +84,49 @@ describe('a circle', () => {
     const queues = [waits(1, 'x', 'a', 'shared'), waits(2, 'y', 'a'), waits(3, 'x', 'b', 'shared')];
     expect(circles([holds('x', 'h'), holds('y', 'b')], queues)).toEqual([]);
   });
+
+  test('goes through a routine that waits within another one, and says in whose name', () => {
+    const held = [holds('x', 'a'), holds('y', 'b')];
+    expect(circles(held, [waits(1, 'y', 'a/1'), waits(2, 'x', 'b/1/1')])).toEqual([
+      '"a/1" waits for "y", kept by "b", whose "b/1/1" waits for "x", kept by "a"',
+    ]);
+  });
+
+  test('is none where one branch holds, and another one of the same routine waits', () => {
+    const branches = [holds('x', 'a/1'), holds('y', 'b/1')];
+    const both = [waits(1, 'y', 'a/2'), waits(2, 'x', 'b/2')];
+    expect(circles(branches, both)).toEqual([]);
+    const outer = [...branches, holds('z', 'a')];
+    expect(circles(outer, [...both, waits(3, 'z', 'b/1/1')])).toEqual([
+      '"a/2" waits for "y", kept by "b/1", whose "b/1/1" waits for "z", kept by "a"',
+    ]);
+  });
+
+  test('is one wait alone where it waits for its own routine', () => {
+    expect(circles([holds('x', 'a')], [waits(1, 'x', 'a/1/1')])).toEqual([
+      '"a/1/1" waits for "x", kept by "a"',
+    ]);
+  });
+});
+
+test('a chain goes on with the very wait that stands before another one in line', () => {
+  const queues = {
+    holdings: [holds('x', 'h', 'shared'), holds('y', 'g')],
+    waitings: [waits(1, 'y', 'a'), waits(2, 'x', 'a'), waits(3, 'x', 'd', 'shared')],
+  };
+  expect(inWords(chainOf('d@x', queues))).toBe(
+    '"d" waits for "x", kept by "a", who waits for "x", kept by "h"',
+  );
+});
+
+test('a chain goes on with whatever is waited for within the routine that holds', () => {
+  const queues = {
+    holdings: [holds('x', 'a'), holds('y', 'b')],
+    waitings: [waits(1, 'y', 'a/2'), waits(2, 'x', 'c')],
+  };
+  expect(inWords(chainOf('c@x', queues))).toBe(
+    '"c" waits for "x", kept by "a", whose "a/2" waits for "y", kept by "b"',
+  );
 });
 
 test('a chain goes from a wait to whoever keeps it waiting, as far as it goes', () => {
@@ -110,7 +166,9 @@ function outcomes(queues: Queues): Set<string> {
       );
       return;
     }
-    const free = holdings.filter(({ owner }) => !waitings.some((wait) => wait.owner === owner));
+    const free = holdings.filter(
+      ({ owner }) => !waitings.some((wait) => askersOf(wait).includes(owner)),
+    );
     if (free.length === 0)
       ends.add(
         waitings
@@ -134,6 +192,9 @@ function fits({ mode }: Waiting, holdings: readonly Standing[]): boolean {
   return holdings.length < mode.permits;
 }
 
+/** Owners that stand alone, branches of one routine, and routines within routines. */
+const owners = ['a', 'b', 'c', 'd', 'a/1', 'a/2', 'a/1/1', 'b/1'];
+
 /** Queues as a server can have them: what fits is held, the rest stands in line. */
 const anyQueues = fc
   .record({
@@ -142,7 +203,7 @@ const anyQueues = fc
       maxLength: 3,
     }),
     asked: fc.uniqueArray(
-      fc.record({ owner: fc.nat(3), resource: fc.nat(2), isShared: fc.boolean() }),
+      fc.record({ owner: fc.nat(owners.length - 1), resource: fc.nat(2), isShared: fc.boolean() }),
       { maxLength: 9, selector: ({ owner, resource }) => `${owner}@${resource}` },
     ),
   })
@@ -153,7 +214,7 @@ const anyQueues = fc
       const places = permits[resource];
       const mode: Mode =
         places !== undefined ? { permits: places } : isShared ? 'shared' : 'exclusive';
-      const [what, who] = ['xyz'.charAt(resource), 'abcd'.charAt(owner)];
+      const [what, who] = ['xyz'.charAt(resource), owners[owner] as string];
       const wait = waits(index, what, who, mode);
       const isFree =
         !waitings.some((other) => other.resource === what) &&
@@ -180,7 +241,8 @@ test('there is a circle exactly where, in whatever order they let go, somebody w
       for (const circle of found) {
         for (const [index, { wait, blockedBy }] of circle.entries()) {
           expect(left).toContain(wait.request);
-          expect(circle[(index + 1) % circle.length]?.wait.owner).toBe(blockedBy);
+          const next = circle[(index + 1) % circle.length]?.wait;
+          expect(next && askersOf(next)).toContain(blockedBy);
         }
       }
     }),
@@ -197,8 +259,8 @@ test('when the youngest wait of each circle gives way, and its owner lets go, ev
         const losers = found.map((circle) =>
           circle.reduce((one, other) => (one.wait.number > other.wait.number ? one : other)),
         );
-        const owners = new Set(losers.map(({ wait }) => wait.owner));
-        const isLeft = ({ owner }: Standing): boolean => !owners.has(owner);
+        const gone = new Set(losers.flatMap(({ wait }) => askersOf(wait)));
+        const isLeft = (each: Standing): boolean => !askersOf(each).some((who) => gone.has(who));
         queues = {
           holdings: queues.holdings.filter(isLeft),
           waitings: queues.waitings.filter(isLeft),

@@ -46,7 +46,7 @@ export function classes(lock: typeof locked, named: LockManager) {
     async inner(): Promise<boolean> {
       const { locks } = this;
       const [outer, inner] = [await locks.holderOf('outer'), await locks.holderOf('inner')];
-      return outer !== undefined && outer.owner === inner?.owner;
+      return outer !== undefined && inner?.owner === `${outer.owner}/1`;
     }
   }
 

@@ -2,7 +2,7 @@ import { expect } from '../checks.ts';
 import type { Clock } from '../clock.ts';
 import { onAbort } from './aborts.ts';
 import type { Hold } from './hold.ts';
-import { type AcquireOptions, checkResource, ownerNow, settleRequest } from './options.ts';
+import { type AcquireOptions, checkResource, type Request, settleRequest } from './options.ts';
 
 /** Several holds as one: all were had, and all are given back. */
 export class Holds implements AsyncDisposable {
@@ -43,11 +43,12 @@ export async function acquireAll(
   resources: readonly string[],
   options: AcquireOptions,
   clock: Clock,
-  acquire: (resource: string, options: AcquireOptions) => Promise<Hold>,
+  acquire: (request: Request) => Promise<Hold>,
 ): Promise<Holds> {
   const names = checkNames(resources);
-  settleRequest('all', options);
-  const { waitMs, owner = ownerNow() } = options;
+  const { owner, details } = settleRequest('all', options);
+  const asker = { owner, within: details.within };
+  const { waitMs } = options;
   const begun = clock.mono();
   const had = new Map<string, Hold>();
   const given = new GivenUp(options.signal);
@@ -55,7 +56,9 @@ export async function acquireAll(
     for (const name of [...names].sort(byBytes)) {
       const leftMs = waitMs === undefined ? waitMs : Math.max(0, waitMs - (clock.mono() - begun));
       const { signal } = given;
-      const hold = await acquire(name, { ...options, owner, waitMs: leftMs, signal });
+      const hold = await acquire(
+        settleRequest(name, { ...options, waitMs: leftMs, signal }, asker),
+      );
       had.set(name, hold);
       given.follow(hold.signal);
     }

@@ -6,7 +6,7 @@ import { reconnectWaitMs } from '../machine/backoff.ts';
 import type { Term } from '../term.ts';
 import { Batch } from './batch.ts';
 import type { Patience } from './patience.ts';
-import type { LockStore, Wanted } from './store.ts';
+import { askersOf, type LockStore, type Wanted } from './store.ts';
 
 export interface LeavingOptions {
   readonly store: LockStore;
@@ -51,10 +51,12 @@ export class Leaving {
     return this.#keep(wanted, undone);
   }
 
-  /** When what this owner has given back of this resource is given back. */
+  /** When what this owner, and those that it asks within, have given back of this resource is given back. */
   async before(wanted: Wanted, patience: Patience): Promise<void> {
-    const latest = this.#latest.get(keyOf(wanted));
-    if (latest !== undefined) await patience.of(latest);
+    for (const owner of askersOf(wanted)) {
+      const latest = this.#latest.get(keyOf({ owner, resource: wanted.resource }));
+      if (latest !== undefined) await patience.of(latest);
+    }
   }
 
   /** When nothing is on its way back any more. */
@@ -98,4 +100,5 @@ export class Leaving {
   }
 }
 
-const keyOf = ({ owner, resource }: Wanted): string => `${owner}\n${resource}`;
+const keyOf = ({ owner, resource }: Pick<Wanted, 'owner' | 'resource'>): string =>
+  `${owner}\n${resource}`;

@@ -15,6 +15,7 @@ import {
   type AcquireOptions,
   checkResource,
   type HoldOptions,
+  type Request,
   settleAtOnce,
   settleRequest,
 } from './options.ts';
@@ -94,14 +95,18 @@ export class LockManager implements AsyncDisposable {
   /**
    * Waits for `resource` and holds it. Rejects with `LOCKD_BUSY` when `waitMs` is over,
    * `LOCKD_UNAVAILABLE` where the database did not answer until then, `LOCKD_ALREADY_HELD` where the same
-   * owner holds it, `LOCKD_MODE_MISMATCH` where it is used with other permits, `LOCKD_DEADLOCK` where
-   * this wait closes a circle, `LOCKD_STOPPED` after `stop()`, or with the signal's own reason.
+   * owner holds it, or a routine that this is called in, `LOCKD_MODE_MISMATCH` where it is used with other
+   * permits, `LOCKD_DEADLOCK` where this wait closes a circle, `LOCKD_STOPPED` after `stop()`, or with the
+   * signal's own reason.
    *
    *     await using hold = await locks.acquire('order:42', { waitMs: 5_000, reason: 'shipping' });
    *     await ship('42', hold.signal);
    */
   async acquire(resource: string, options: AcquireOptions = {}): Promise<Hold> {
-    const request = settleRequest(resource, options);
+    return this.#acquire(settleRequest(resource, options));
+  }
+
+  async #acquire(request: Request): Promise<Hold> {
     const outcome = await this.#keeper.request(request);
     if (outcome instanceof Hold) return outcome;
     throw refusals.busy(request, outcome.holders);
@@ -119,8 +124,8 @@ export class LockManager implements AsyncDisposable {
   }
 
   /**
-   * Runs `routine` while it holds the resource, and gives it back. What the routine asks for within has
-   * the same owner; what it leaves behind when it has settled has not. A routine that returns although
+   * Runs `routine` while it holds the resource, and gives it back. What the routine asks for within
+   * belongs to it; what it leaves behind when it has settled does not. A routine that returns although
    * its hold was lost meanwhile was not alone: then it rejects with that loss. Its own error comes first.
    *
    *     await locks.using('order:42', (hold) => ship('42', hold.signal));
@@ -175,9 +180,7 @@ export class LockManager implements AsyncDisposable {
    *     await move('1', '2', both.signal);
    */
   acquireAll(resources: readonly string[], options: AcquireOptions = {}): Promise<Holds> {
-    return acquireAll(resources, options, this.#parts.clock, (resource, each) =>
-      this.acquire(resource, each),
-    );
+    return acquireAll(resources, options, this.#parts.clock, (request) => this.#acquire(request));
   }
 
   /** Whether anybody holds it. By the time of the answer it may be otherwise: to act on it, acquire. */

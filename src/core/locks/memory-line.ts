@@ -46,6 +46,12 @@ export class Line {
     return this.#owners.get(owner);
   }
 
+  /** What these owners hold of it. */
+  heldBy(owners: readonly string[]): readonly Held[] {
+    const isHeld = owners.some((owner) => this.#owners.get(owner) === 'holds');
+    return isHeld ? [...this.held].filter(({ owner }) => owners.includes(owner)) : [];
+  }
+
   /** The place that this wait can have now: nobody may hold against it. */
   placeFor(mode: Mode): number | undefined {
     if (mode === 'exclusive') return this.#held.size === 0 ? 0 : undefined;

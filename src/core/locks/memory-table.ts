@@ -1,13 +1,14 @@
 import { type Claim, type Held, Line, type Stood } from './memory-line.ts';
-import type {
-  Answer,
-  Details,
-  Grant,
-  Holding,
-  HoldNotice,
-  Queues,
-  Standing,
-  Wanted,
+import {
+  type Answer,
+  askersOf,
+  type Details,
+  type Grant,
+  type Holding,
+  type HoldNotice,
+  type Queues,
+  type Standing,
+  type Wanted,
 } from './store.ts';
 
 export interface TableParts {
@@ -39,8 +40,9 @@ export interface Asker {
 }
 
 /**
- * Holds and lines in the memory of a process, by the rules of migrations/0003_holds.sql. Each call is
- * atomic: it returns before anybody else can ask. What nobody holds or waits for is forgotten at once.
+ * Holds and lines in the memory of a process, by the rules of migrations/0003_holds.sql and, for who holds
+ * already, 0005_silence.sql. Each call is atomic: it returns before anybody else can ask. What nobody holds
+ * or waits for is forgotten at once.
  */
 export class HoldTable {
   readonly #parts: TableParts;
@@ -69,8 +71,9 @@ export class HoldTable {
   ask(asker: Asker, wanted: Wanted, mayQueue: boolean): Answer {
     const { resource, owner, mode } = wanted;
     const line = this.#lineOf(resource);
-    const standing = line.standingOf(owner);
-    if (standing !== undefined) return { is: standing, holders: this.#someOf(line) };
+    const own = line.heldBy(askersOf(wanted));
+    if (own.length > 0) return { is: 'holds', holders: own.map((hold) => this.#holding(hold)) };
+    if (line.standingOf(owner) === 'waits') return { is: 'waits', holders: this.#someOf(line) };
     const permits = typeof mode === 'object' ? mode.permits : undefined;
     if (!line.isIdle && line.permits !== permits) {
       return { is: 'mismatch', usedAs: usedAs(line), holders: this.#someOf(line) };
@@ -226,11 +229,15 @@ export class HoldTable {
     const holders: Holding[] = [];
     for (const hold of line.held) {
       if (holders.length >= most) break;
-      const { token, slot } = hold;
-      const { isSilent } = this.#parts.silenceOf(hold.process);
-      holders.push({ ...this.#standing(hold), token, slot, isSilent });
+      holders.push(this.#holding(hold));
     }
     return holders;
+  }
+
+  #holding(hold: Held): Holding {
+    const { token, slot } = hold;
+    const { isSilent } = this.#parts.silenceOf(hold.process);
+    return { ...this.#standing(hold), token, slot, isSilent };
   }
 
   #standing(claim: Held | Stood): Standing {

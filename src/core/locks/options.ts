@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { checkMetadata, duration, expect, flag, isText, methods } from '../checks.ts';
 import { type Names, refuseUnknown } from '../known.ts';
-import { ownerHere } from './owners.ts';
+import { innerHere } from './owners.ts';
 import type { Details, Mode, Wanted } from './store.ts';
 
 /** How a hold is asked for. All have defaults. */
@@ -15,7 +15,7 @@ export interface HoldOptions {
   /**
    * Who asks, for people and for finding deadlocks: 1 to 200 characters. An owner cannot hold the same
    * resource twice, in any process.
-   * @default within `using`, `once` and `locked` the owner of the hold around it, else a new one
+   * @default a new one; within `using`, `once` and `locked` named after the hold around it: `agent-7/1`
    */
   readonly owner?: string | undefined;
   /**
@@ -79,8 +79,17 @@ export interface Request {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Of the routine that asks, or else one that nobody else has. */
-export const ownerNow = (): string => ownerHere() ?? `#${randomUUID()}`;
+/** Who asks; and whose routines ask by it, if nobody named an owner. */
+export interface Asker extends Pick<Details, 'within'> {
+  readonly owner: string;
+}
+
+function askerNow(named: string | undefined): Asker {
+  if (named !== undefined) return { owner: checkText('owner', named, bounds.owner) };
+  const inner = innerHere();
+  if (inner !== undefined && inner.owner.length <= bounds.owner) return inner;
+  return { owner: `#${randomUUID()}`, within: inner?.within };
+}
 
 /** A request that is not waited for. */
 export function settleAtOnce(resource: string, options: HoldOptions): Request {
@@ -88,7 +97,7 @@ export function settleAtOnce(resource: string, options: HoldOptions): Request {
   return settleRequest(resource, { ...options, waitMs: 0 });
 }
 
-export function settleRequest(resource: string, options: AcquireOptions): Request {
+export function settleRequest(resource: string, options: AcquireOptions, by?: Asker): Request {
   refuseUnknown(options, acquireOptions);
   const { mode = 'exclusive', owner, reason, metadata, ttlMs, waitMs, signal } = options;
   const keepAlive = options.keepAlive ?? false;
@@ -101,14 +110,16 @@ export function settleRequest(resource: string, options: AcquireOptions): Reques
   );
   if (ttlMs !== undefined) duration('ttlMs', ttlMs, 1);
   if (waitMs !== undefined) duration('waitMs', waitMs, 0);
+  const asker = by ?? askerNow(owner);
   return {
     resource: checkResource(resource),
     mode: checkMode(mode),
-    owner: owner === undefined ? ownerNow() : checkText('owner', owner, bounds.owner),
+    owner: asker.owner,
     details: {
       reason: reason === undefined ? reason : checkLine('reason', reason),
       metadata: metadata === undefined ? metadata : checkSize(metadata),
       ttlMs,
+      within: asker.within,
     },
     ttlMs,
     keepAlive,

@@ -6,6 +6,8 @@ interface Routine {
   /** Whose routine it is: one manager's. */
   readonly of: object;
   readonly around: Routine | undefined;
+  /** How often something was asked for within. */
+  asked: number;
   isRunning: boolean;
 }
 
@@ -18,10 +20,29 @@ function* running(): Generator<Routine> {
   }
 }
 
-/** Whose routine is running: what it asks for within is asked for by the same owner. */
-export function ownerHere(): string | undefined {
-  for (const { owner } of running()) return owner;
-  return undefined;
+/** Of deeper nesting the innermost: what is told with each wait stays small. */
+const deepest = 32;
+
+/** What a routine asks for within: whose routines it is part of, from the innermost outwards. */
+export interface Inner {
+  /** One for each request: branches that run at the same time are not each other. */
+  readonly owner: string;
+  readonly within: readonly string[];
+}
+
+/** For the next request of the routine that runs here, if any. */
+export function innerHere(): Inner | undefined {
+  let owner: string | undefined;
+  const within: string[] = [];
+  for (const routine of running()) {
+    if (owner === undefined) {
+      routine.asked += 1;
+      owner = `${routine.owner}/${routine.asked}`;
+    }
+    if (within.length === deepest) break;
+    if (!within.includes(routine.owner)) within.push(routine.owner);
+  }
+  return owner === undefined ? undefined : { owner, within };
 }
 
 /** Whether whoever asks is a routine of this manager, or was called by one. */
@@ -37,7 +58,7 @@ export async function asOwner<Result>(
   work: () => Promise<Result> | Result,
 ): Promise<Result> {
   const [around] = running();
-  const routine: Routine = { owner, of, around, isRunning: true };
+  const routine: Routine = { owner, of, around, asked: 0, isRunning: true };
   try {
     return await here.run(routine, work);
   } finally {

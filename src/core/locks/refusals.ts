@@ -49,15 +49,13 @@ export function ofAnswer(
   const what = JSON.stringify(resource);
   switch (answer.is) {
     case 'holds':
-      return new LockdError(
-        'LOCKD_ALREADY_HELD',
-        `${JSON.stringify(owner)} already holds ${what}, and would wait for itself. Use the hold that it has, or name another \`owner\`: branches of one routine that run at the same time need one each.`,
-        { cause: { holders: answer.holders } },
-      );
+      return new LockdError('LOCKD_ALREADY_HELD', alreadyHeld(what, owner, answer.holders), {
+        cause: { holders: answer.holders },
+      });
     case 'waits':
       return new LockdError(
         'LOCKD_ALREADY_HELD',
-        `${JSON.stringify(owner)} already waits for ${what}. Await that, or name another \`owner\`: branches of one routine that run at the same time need one each.`,
+        `${JSON.stringify(owner)} already waits for ${what}. Await that, or name another \`owner\`: who asks at the same time needs one each.`,
         { cause: { holders: answer.holders } },
       );
     case 'mismatch':
@@ -73,6 +71,14 @@ export function ofAnswer(
         { isRetryable: true },
       );
   }
+}
+
+function alreadyHeld(what: string, owner: string, [holder]: readonly Holding[]): string {
+  const by = JSON.stringify(holder?.owner ?? owner);
+  const asked = JSON.stringify(owner);
+  return by === asked
+    ? `${by} already holds ${what}, and would wait for itself. Use the hold that it has, or name another \`owner\`: who asks at the same time needs one each.`
+    : `${by} already holds ${what}, and its routine, which asks again as ${asked}, would wait for itself. Use the hold that it has.`;
 }
 
 const asAsked = (mode: Request['mode']): string =>

@@ -18,7 +18,18 @@ export interface Details {
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
   /** How long it is wanted, counted from `since`. None: as long as its process lives. */
   readonly ttlMs?: number | undefined;
+  /**
+   * Whose routines it is asked for in, from the innermost outwards; none where an owner was named. None of
+   * them goes on while this waits: what one of them holds it would wait for for ever.
+   */
+  readonly within?: readonly string[] | undefined;
 }
+
+/** Who would wait for itself if it waited for one of these: its owner, and those that it asks within. */
+export const askersOf = ({
+  owner,
+  details,
+}: Pick<Wanted, 'owner' | 'details'>): readonly string[] => [owner, ...(details.within ?? [])];
 
 export interface Grant {
   readonly token: bigint;
@@ -61,8 +72,10 @@ export type Answer =
   /** Overdue: the process of a holder has missed two beats. */
   | { readonly is: 'queued'; readonly holders: readonly Holding[]; readonly isOverdue: boolean }
   | { readonly is: 'busy'; readonly holders: readonly Holding[]; readonly isOverdue: boolean }
-  /** The owner holds it already, or waits for it. */
-  | { readonly is: 'holds' | 'waits'; readonly holders: readonly Holding[] }
+  /** The owner holds it already, or one that it asks within: their holds. */
+  | { readonly is: 'holds'; readonly holders: readonly Holding[] }
+  /** The owner waits for it already. */
+  | { readonly is: 'waits'; readonly holders: readonly Holding[] }
   /** It is used in another way now. */
   | { readonly is: 'mismatch'; readonly usedAs: string; readonly holders: readonly Holding[] }
   /** The server has forgotten what was held, and waits until whoever held it has stopped. */

@@ -1,6 +1,7 @@
 import { ending } from './ending.ts';
 import { looking } from './looking.ts';
 import { managers } from './managers.ts';
+import { owners } from './owners.ts';
 import { sharing } from './sharing.ts';
 import type { LockCase } from './stage.ts';
 import { standing } from './standing.ts';
@@ -24,4 +25,5 @@ export const lockConformance: readonly LockCase[] = [
   ...looking,
   ...ending,
   ...managers,
+  ...owners,
 ];

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { deferred } from '../../core/deferred.ts';
-import { isLockdError, type LockdErrorCode } from '../../core/errors.ts';
 import type { Hold } from '../../core/locks/hold.ts';
 import type { LockManager } from '../../core/locks/manager.ts';
-import { eventually, type LockCase, named } from './stage.ts';
+import { eventually, isCoded, type LockCase, named, standing } from './stage.ts';
 
 /** What a program sees of it, through lock managers. */
 export const managers: readonly LockCase[] = [
@@ -236,15 +235,3 @@ export const managers: readonly LockCase[] = [
     },
   },
 ];
-
-/** So many wait for it, as far as this manager can see. */
-const standing = (manager: LockManager, resource: string, count: number): Promise<void> =>
-  eventually(
-    async () => (await manager.inspect(resource)).waiters.length === count,
-    `${count} stand in line`,
-  );
-
-const isCoded =
-  (code: LockdErrorCode, message = /./) =>
-  (error: unknown): boolean =>
-    isLockdError(error) && error.code === code && message.test(error.message);

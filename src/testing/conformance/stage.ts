@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isLockdError, type LockdErrorCode } from '../../core/errors.ts';
 import type { LockManager } from '../../core/locks/manager.ts';
 import type { Answer, Grant, HoldNotice, LockStore, Wanted } from '../../core/locks/store.ts';
 
@@ -100,6 +101,18 @@ export async function seen(
     waiting: waitings.map(({ request }) => request),
   };
 }
+
+/** So many wait for it, as far as this manager can see. */
+export const standing = (manager: LockManager, resource: string, count: number): Promise<void> =>
+  eventually(
+    async () => (await manager.inspect(resource)).waiters.length === count,
+    `${count} stand in line`,
+  );
+
+export const isCoded =
+  (code: LockdErrorCode, message: RegExp = /./): ((error: unknown) => boolean) =>
+  (error) =>
+    isLockdError(error) && error.code === code && message.test(error.message);
 
 export async function eventually(
   isSo: () => boolean | Promise<boolean>,

@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { allHeard, asked, had, heard, type LockCase, named, seen, stood, want } from './stage.ts';
+import {
+  allHeard,
+  asked,
+  had,
+  heard,
+  type LockCase,
+  named,
+  seen,
+  shared,
+  stood,
+  want,
+} from './stage.ts';
 
 /** Waiting in line, and leaving it. */
 export const standing: readonly LockCase[] = [
@@ -174,6 +185,34 @@ export const standing: readonly LockCase[] = [
       assert.deepEqual((await seen(one, mine.resource)).waiting, [theirs.request]);
       await two.store.leave(mine.resource, theirs.request);
       await stood(one, again);
+    },
+  },
+  {
+    name: 'what somebody holds is refused to what it asks for within, by name, and what it waits for is not',
+    async run(stage) {
+      const [one, two] = [await stage.process(), await stage.process()];
+      const [page, outer, deep] = [named('page'), named('outer'), named('deep')];
+      const inner = { owner: deep, details: { within: [named('between'), outer] } };
+      const [theirs, mine] = [shared(page), { ...shared(page), owner: outer }];
+      await had(one, theirs);
+      await had(one, mine);
+      for (const mayQueue of [true, false]) {
+        const answer = await asked(two, { ...shared(page), ...inner }, mayQueue);
+        assert.ok(answer.is === 'holds');
+        assert.deepEqual(
+          answer.holders.map(({ owner }) => owner),
+          [outer],
+        );
+      }
+      await one.store.leave(page, mine.request);
+      const waits = want(page, { owner: outer });
+      await stood(one, waits);
+      await stood(two, want(page, inner));
+      assert.equal((await asked(two, want(page, inner))).is, 'waits');
+      await one.store.leave(page, waits.request);
+      await one.store.leave(page, theirs.request);
+      const beside = { owner: named('beside'), details: { within: [outer] } };
+      assert.equal((await asked(one, want(page, beside), false)).is, 'busy');
     },
   },
   {
