@@ -22,6 +22,7 @@ import {
   unstored,
 } from './protect.ts';
 import { addQuestions } from './questions.ts';
+import { sharedFor } from './shared.ts';
 
 export interface Parts {
   readonly controller: SingletonLockController;
@@ -33,6 +34,9 @@ export interface Parts {
   readonly isAllowedHost: (host: string | undefined) => boolean;
   readonly logger: Logger;
 }
+
+/** Nobody scrapes more often, and to collect holds everything else up. */
+const metricsKeptMs = 250;
 
 export function appOf(parts: Parts): Hono<Env> {
   const { controller, behind, promises, news, registry, logger } = parts;
@@ -52,8 +56,9 @@ export function appOf(parts: Parts): Hono<Env> {
   app.get('/leader', (context) => write(context, leaderAnswer(controller, promises)));
 
   app.use(securityHeaders);
+  const metrics = sharedFor(metricsKeptMs, () => registry.metrics());
   app.get('/metrics', unstored, async (context) =>
-    context.body(await registry.metrics(), 200, { 'content-type': registry.contentType }),
+    context.body(await metrics(), 200, { 'content-type': registry.contentType }),
   );
   app.use(host);
   // The page is the same for everybody: it asks for the token, and for everything else with it.
@@ -96,6 +101,11 @@ function refusalOf(error: Error, context: Context<Env>, logger: Logger): Respons
   const message = messageOf(error);
   if (isLockdError(error)) {
     return refusal(context, ofWhoAsks.includes(error.code) ? 400 : 503, error.code, message);
+  }
+  const { incoming } = context.env;
+  if (incoming.destroyed && !incoming.complete) {
+    logger.debug({ path: context.req.path, reason: message }, 'a request was not said to its end');
+    return refusal(context, 400, 'INCOMPLETE', 'Expected the rest of the request.');
   }
   logger.error({ path: context.req.path, reason: message }, 'could not answer a request');
   return refusal(context, 500, 'INTERNAL', 'Something went wrong here; the log says what.');

@@ -6,9 +6,8 @@
  *     await controller.start();
  */
 import { once } from 'node:events';
-import type { Server } from 'node:http';
-import { createAdaptorServer } from '@hono/node-server';
-import type { Hono } from 'hono';
+import { createServer, type Server } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
 import { Registry } from 'prom-client';
 import type { SingletonLockController } from '../core/controller.ts';
 import { messageOf } from '../core/errors.ts';
@@ -22,7 +21,6 @@ import { listen } from './listening.ts';
 import { News } from './news.ts';
 import { type ServeOptions, type Settled, settleServe } from './options.ts';
 import { Promises } from './promises.ts';
-import type { Env } from './protect.ts';
 
 export type { ServeOptions } from './options.ts';
 export type {
@@ -45,7 +43,7 @@ export interface Served extends AsyncDisposable {
 }
 
 const maxHeaderBytes = 16 * 1024;
-const requestTimeoutMs = 30_000;
+const unreadMs = 30_000;
 const keepAliveMs = 5_000;
 
 /** How often connections are looked at that say nothing. */
@@ -82,8 +80,12 @@ export async function serve(
     authToken: settled.authToken,
     isAllowedHost: hostCheck(settled.address, settled.allowedHosts),
   });
-  const server = serverOf(app.fetch, settled.headersTimeoutMs);
-  const connections = new Connections(server, settled.maxConnections);
+  const server = serverOf(settled.headersTimeoutMs);
+  const connections = new Connections(
+    server,
+    { most: settled.maxConnections, unreadMs },
+    getRequestListener(app.fetch, { overrideGlobalObjects: false }), // they are the host's
+  );
   const address = await listen(server, settled.address).catch(async (error: unknown) => {
     await release();
     throw error;
@@ -102,18 +104,15 @@ export async function serve(
   return { url, close, [Symbol.asyncDispose]: close };
 }
 
-function serverOf(fetch: Hono<Env>['fetch'], headersTimeoutMs: number): Server {
-  return createAdaptorServer({
-    fetch,
-    overrideGlobalObjects: false, // they are the host's
-    serverOptions: {
-      maxHeaderSize: maxHeaderBytes,
-      headersTimeout: headersTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      connectionsCheckingInterval: Math.min(headersTimeoutMs / 2, checkEveryMs),
-      keepAliveTimeout: keepAliveMs,
-    },
-  }) as Server;
+/** The body of a request is in time when its head would have been. */
+function serverOf(headersTimeoutMs: number): Server {
+  return createServer({
+    maxHeaderSize: maxHeaderBytes,
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: headersTimeoutMs,
+    connectionsCheckingInterval: Math.min(headersTimeoutMs / 2, checkEveryMs),
+    keepAliveTimeout: keepAliveMs,
+  });
 }
 
 /** The host's registry has what the host observes there. */

@@ -33,9 +33,9 @@ export interface ServeOptions {
   readonly promiseMs?: number | undefined;
   /** What `/metrics` tells. @default a registry with this controller, and `locks` */
   readonly registry?: MetricsRegistry | undefined;
-  /** Beyond it the connection that has been idle longest makes room. @default 1 000 */
+  /** Beyond it the connection makes room on which nobody has waited for us for longest. @default 1 000 */
   readonly maxConnections?: number | undefined;
-  /** How long the head of a request may take, and a connection may say nothing. @default 10 000 ms */
+  /** How long a request may take to come, and a connection may say nothing. @default 10 000 ms */
   readonly headersTimeoutMs?: number | undefined;
   /** pino, or anything with its four methods. @default silence */
   readonly logger?: Logger | undefined;
