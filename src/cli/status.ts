@@ -10,24 +10,13 @@ import { cell, print, printJson, table } from './output.ts';
 export function status(name: string | undefined, options: CommonOptions): Promise<number> {
   return visitDatabase(options, async ({ options: database, describe }) => {
     const names = await readStatus(database, name);
-    const asked = name === undefined ? names.filter(isInUse) : names;
+    const asked = name === undefined ? names.filter((one) => one.isInUse) : names;
     const isLed = asked.length > 0 && asked.every((one) => one.isLed);
     if (options.isJson) printJson({ isLed, names });
     else if (names.length > 0) print(statusText(names));
     else print(emptyText(name, describe));
     return isLed ? ExitCode.ok : ExitCode.nobody;
   });
-}
-
-/** So long after its last beat nobody is missed any more. */
-const forgottenMs = 24 * 60 * 60 * 1000;
-
-/** A name is never removed: what was stopped in order long ago must not be an alarm for ever. */
-export function isInUse({ isLed, leader, waiting, seat }: NameStatus): boolean {
-  if (isLed || waiting.length > 0 || seat !== undefined) return true;
-  if (leader === undefined) return false;
-  const isStopped = leader.state === 'ended' && leader.endedReason === 'stopped';
-  return !isStopped && leader.lastBeatAgeMs < forgottenMs;
 }
 
 const emptyText = (name: string | undefined, where: string): string =>
@@ -90,8 +79,8 @@ const listOf = (names: readonly string[]): string =>
   names.length <= mostNames ? names.join(', ') : `${names[0]} and ${names.length - 1} more`;
 
 function leaderRow(status: NameStatus): string[] {
-  const { name, readAt, leader, waiting } = status;
-  const unused = isInUse(status) ? undefined : 'unused';
+  const { name, readAt, isInUse, leader, waiting } = status;
+  const unused = isInUse ? undefined : 'unused';
   const nobody = [name, unused ?? 'nobody', '-', '-', '-', '-', '-', '-', '-'];
   if (leader === undefined) return [...nobody, `${waiting.length}`].map(cell);
   const { state, label, host, pid, token, since, lastBeatAgeMs, ttlMs } = leader;

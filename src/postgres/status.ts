@@ -20,6 +20,8 @@ export interface NameStatus {
   readonly readAt: Date;
   /** There is a live lease: beaten within its TTL, not marked ended. What is odd is in `faults`. */
   readonly isLed: boolean;
+  /** False: nobody leads or waits; who led last was stopped in order, or has been silent for a day. */
+  readonly isInUse: boolean;
   /** Who leads, or led last; undefined where nobody ever has. */
   readonly leader: LeaderStatus | undefined;
   /** Registered instances that do not lead, the oldest first. */
@@ -131,21 +133,33 @@ export function statusOf(picture: Picture): NameStatus {
   const { name, readAt, lease, instances } = picture;
   const leader = lease === undefined ? undefined : leaderOf(lease, instances);
   const holding = leader === undefined || leader.state === 'ended' ? undefined : leader.instance;
-  return {
-    name,
-    readAt,
-    isLed: leader?.state === 'leading',
-    leader,
-    waiting: instances
-      .filter(({ instance, isPresent }) => isPresent && instance !== holding)
-      .map(({ isPresent: _, registeredAt, rank: [kind, number], ...instance }) => ({
-        ...instance,
-        priority: kind === 2 ? number : undefined,
-        since: registeredAt,
-      })),
-    seat: seatOf(picture),
-    faults: faultsOf(picture),
-  };
+  const isLed = leader?.state === 'leading';
+  const waiting = instances
+    .filter(({ instance, isPresent }) => isPresent && instance !== holding)
+    .map(({ isPresent: _, registeredAt, rank: [kind, number], ...instance }) => ({
+      ...instance,
+      priority: kind === 2 ? number : undefined,
+      since: registeredAt,
+    }));
+  const seat = seatOf(picture);
+  const seen = { isLed, leader, waiting, seat };
+  return { name, readAt, isInUse: isInUse(seen), ...seen, faults: faultsOf(picture) };
+}
+
+/** So long after its last beat nobody is missed any more. */
+const forgottenMs = 24 * 60 * 60 * 1000;
+
+/** A name is never removed: what was stopped in order long ago must not be an alarm for ever. */
+export function isInUse({
+  isLed,
+  leader,
+  waiting,
+  seat,
+}: Pick<NameStatus, 'isLed' | 'leader' | 'waiting' | 'seat'>): boolean {
+  if (isLed || waiting.length > 0 || seat !== undefined) return true;
+  if (leader === undefined) return false;
+  const isStopped = leader.state === 'ended' && leader.endedReason === 'stopped';
+  return !isStopped && leader.lastBeatAgeMs < forgottenMs;
 }
 
 function seatOf({ seatLocks }: Picture): SessionFacts | undefined {

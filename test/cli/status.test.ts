@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { ExitCode } from '../../src/cli/exit-codes.ts';
-import { faultsOf, isInUse } from '../../src/cli/status.ts';
+import { faultsOf } from '../../src/cli/status.ts';
 import { migrate, type NameStatus, SingletonLockController } from '../../src/index.ts';
+import { isInUse } from '../../src/postgres/status.ts';
 import { lockd, type Outcome } from '../support/cli.ts';
 import { createDatabase, query } from '../support/database.ts';
 import { type Election, holdElection } from '../support/election.ts';
@@ -47,6 +48,7 @@ test('as JSON it is the library’s own picture, tokens as strings, what is not 
       {
         name: election.name,
         isLed: true,
+        isInUse: true,
         leader: {
           state: 'leading',
           token: String(controller.term?.token),
@@ -100,6 +102,7 @@ const first: NameStatus = {
   name: 'bot',
   readAt: new Date(),
   isLed: false,
+  isInUse: false,
   leader: undefined,
   waiting: [],
   seat: undefined,

@@ -246,6 +246,7 @@ describe('what changes between two looks', () => {
     isLed: leader?.state === 'leading',
     leader,
     waiting: [],
+    isInUse: true,
     seat: undefined,
     faults: [],
     ...more,

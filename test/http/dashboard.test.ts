@@ -425,6 +425,40 @@ describe.skipIf(missing !== undefined)('the dashboard', { timeout: 60_000 }, () 
     });
   });
 
+  test('raises no alarm for a name that is out of use, and shows it last', async () => {
+    await using election = await holdElection();
+    const before = await election.lead('before', { name: 'a-name-of-before' });
+    await before.controller.stop();
+    const one = await election.lead('one');
+    await using page_ = await served(election, one);
+    await using visited = await visit(browser, page_.url);
+    const { page, complaints } = visited;
+    await isLive(page);
+    await shows(page, '#summary', /^one leads led\.$/);
+    expect(await page.locator('#summary').getAttribute('data-ill')).toBeNull();
+    expect(await page.title()).toBe('led: one · lockd');
+    const cards = await page.locator('.card').all();
+    const shown = cards.map(async (card) => [
+      await card.getAttribute('aria-label'),
+      await card.getAttribute('data-state'),
+    ]);
+    expect(await Promise.all(shown)).toEqual([
+      ['led', 'leading'],
+      ['a-name-of-before', 'unused'],
+    ]);
+    const colour = (what: string): Promise<string> =>
+      page.evaluate(`getComputedStyle(document.querySelector('${what}')).color`);
+    const calm = await colour('section h2');
+    for (const part of ['state', 'who']) {
+      expect(await colour(`[data-state="unused"] .${part}`), part).toBe(calm);
+    }
+    expect(await paleTexts(page)).toEqual([]);
+    await one.controller.stop();
+    await shows(page, '#summary', 'No name is in use.');
+    expect(await page.title()).toBe('lockd');
+    expect(complaints).toEqual([]);
+  });
+
   test('says of an empty schema that nobody has ever led there', async () => {
     await using election = await holdElection();
     await using page_ = await served(election, election.enter('asleep'));

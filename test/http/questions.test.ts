@@ -28,6 +28,7 @@ test('the status is what the instance knows of itself, and what the database kno
       {
         name: 'led',
         isLed: true,
+        isInUse: true,
         leader: { instance, token, endedAt: null },
         waiting: [{ label: 'second' }],
         faults: [],

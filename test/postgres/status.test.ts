@@ -47,6 +47,7 @@ test('a term that ended says when, by whom and why, and its leader counts as wai
   await controller.resign();
   expect(await picture(election)).toMatchObject({
     isLed: false,
+    isInUse: true,
     leader: { state: 'ended', endedBy: 'release', endedReason: 'resigned' },
     waiting: [{ label: 'only' }],
     faults: [],

@@ -7,6 +7,7 @@ const states = {
   silent: { mark: '▲', text: 'leader silent' },
   ended: { mark: '○', text: 'nobody leads' },
   never: { mark: '○', text: 'never led' },
+  unused: { mark: '–', text: 'not in use' },
 };
 
 /** A clock that is further off than this is worth a word. */
@@ -54,9 +55,9 @@ class Card {
   show(status) {
     const before = this.#status;
     this.#status = status;
-    const { name, leader, waiting, faults, isLed } = status;
+    const { name, leader, waiting, faults, isLed, isInUse } = status;
     const parts = this.#parts;
-    const state = leader?.state ?? 'never';
+    const state = isInUse ? (leader?.state ?? 'never') : 'unused';
     put(this.root, 'data-state', state);
     put(this.root, 'aria-label', name);
     write(parts.name, name);
@@ -233,17 +234,20 @@ class FaultItem {
 
 /** One sentence for people who only want to know whether they may go back to sleep. */
 export function summaryOf(names) {
-  const free = names.filter(({ isLed }) => !isLed);
+  const used = names.filter(({ isInUse }) => isInUse);
+  if (used.length === 0) return 'No name is in use.';
+  const free = used.filter(({ isLed }) => !isLed);
   if (free.length > 0) {
-    const some = free.length === names.length ? '' : ` (${free.length} of ${names.length} names)`;
+    const some = free.length === used.length ? '' : ` (${free.length} of ${used.length} names)`;
     return `Nobody leads ${listOf(free)}${some}.`;
   }
   const odd = names.filter(({ faults }) => faults.length > 0);
-  const [first] = names;
+  const [first] = used;
+  const among = used.length === names.length ? 'names' : 'names in use';
   const led =
-    names.length === 1
+    used.length === 1
       ? `${first.leader.label} leads ${first.name}`
-      : `All ${names.length} names are led`;
+      : `All ${used.length} ${among} are led`;
   if (odd.length === 0) return `${led}.`;
   return `${led}, and something is wrong with ${listOf(odd)}.`;
 }

@@ -76,7 +76,8 @@ class Page {
     this.#picture = picture;
     this.#seenAt = performance.now();
     this.#serverMs = serverTimeOf(picture);
-    const { names, locks } = picture;
+    const { locks } = picture;
+    const names = picture.names.toSorted((one, other) => other.isInUse - one.isInUse);
     byId('names').hidden = false;
     byId('resources').hidden = false;
     byId('no-names').hidden = names.length > 0;
@@ -175,7 +176,7 @@ class Page {
     const text = names.length === 0 ? '' : summaryOf(names);
     byId('summary').hidden = text === '';
     write(byId('summary'), this.#isFresh ? text : `Last seen: ${text}`);
-    put(byId('summary'), 'data-ill', this.#isFresh && names.some(({ isLed }) => !isLed));
+    put(byId('summary'), 'data-ill', this.#isFresh && names.some(isMissing));
   }
 
   #showAge() {
@@ -201,12 +202,15 @@ class Page {
   #title(state) {
     if (this.#picture === undefined) return 'lockd';
     if (state !== 'live') return `? ${byId('connection-text').textContent} · lockd`;
-    const { names } = this.#picture;
-    const free = names.filter(({ isLed }) => !isLed);
-    if (free.length > 0) return `▲ ${free[0].name}: nobody leads · lockd`;
-    return names.length === 1 ? `${names[0].name}: ${names[0].leader.label} · lockd` : 'lockd';
+    const used = this.#picture.names.filter(({ isInUse }) => isInUse);
+    const free = used.find(isMissing);
+    if (free !== undefined) return `▲ ${free.name}: nobody leads · lockd`;
+    return used.length === 1 ? `${used[0].name}: ${used[0].leader.label} · lockd` : 'lockd';
   }
 }
+
+/** Nobody leads, and somebody should. */
+const isMissing = ({ isLed, isInUse }) => isInUse && !isLed;
 
 /** Messages of drivers end as they like. */
 const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
