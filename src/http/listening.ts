@@ -31,11 +31,9 @@ async function listenOnce(server: Server, address: Address): Promise<void> {
 /** A process that was killed leaves its socket behind. One that answers is somebody's. */
 async function removeDead(address: { readonly path: string }, error: unknown): Promise<void> {
   const { path } = address;
-  const isSocket = await lstat(path).then(
-    (found) => found.isSocket(),
-    () => false,
-  );
-  if (!isSocket || (await isAnswered(path))) throw refusal(address, error);
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isSocket() === false) throw refusal(address, error, inTheWay);
+  if (found === undefined || (await isAnswered(path))) throw refusal(address, error);
   await unlink(path);
 }
 
@@ -52,12 +50,13 @@ async function isAnswered(path: string): Promise<boolean> {
   }
 }
 
-function refusal(address: Address, cause: unknown): LockdError {
+const inTheWay = 'What is there is no socket: move it away, or choose another path.';
+
+const taken = 'Somebody listens there already: stop it, or choose another address.';
+
+function refusal(address: Address, cause: unknown, found?: string): LockdError {
   const { code = 'UNKNOWN', message } = cause as NodeJS.ErrnoException;
-  const why =
-    code === 'EADDRINUSE'
-      ? 'Somebody listens there already: stop it, or choose another address.'
-      : `The system says: ${message}`;
+  const why = found ?? (code === 'EADDRINUSE' ? taken : `The system says: ${message}`);
   return new LockdError(
     'LOCKD_INVALID_OPTION',
     `Expected \`listen\` to be an address that is free, got ${urlOf(address)}. ${why}`,
