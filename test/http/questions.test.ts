@@ -40,6 +40,20 @@ test('the status is what the instance knows of itself, and what the database kno
   expect((await ask(face.url, `/status?name=${'x'.repeat(201)}`)).status).toBe(400);
 });
 
+test('a parameter that nobody would read is refused, with the one that may have been meant', async () => {
+  await using election = await holdElection({ ttlMs: 60_000 });
+  const database = { connectionString: election.url };
+  await using face = await served(await election.lead('first'), { database });
+  for (const path of ['/status?nam=led', '/history?sinec=7d', '/locks?name=led']) {
+    expect(await ask(face.url, path), path).toMatchObject({
+      status: 400,
+      body: { error: { code: 'LOCKD_INVALID_OPTION' } },
+    });
+  }
+  const { body } = await ask(face.url, '/history?sinec=7d');
+  expect(body.error.message).toContain('Did you mean `since`?');
+});
+
 test('one status is one statement, and those that are asked for at the same time share it', async () => {
   await using election = await holdElection({ ttlMs: 24 * 60 * 60 * 1_000 });
   await registered(election.lead('first'));
