@@ -49,6 +49,9 @@ def stop(signal_number, frame):
 
 
 if __name__ == "__main__":
-    for each in (signal.SIGTERM, signal.SIGINT):
+    asked = (signal.SIGTERM, signal.SIGINT)
+    for each in asked:
         signal.signal(each, stop)
     work(sys.argv[1])
+    for each in asked:
+        signal.signal(each, signal.SIG_IGN)  # on its way out: told once more it would exit with 143
