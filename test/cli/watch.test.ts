@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ExitCode } from '../../src/cli/exit-codes.ts';
@@ -189,9 +190,10 @@ test.skipIf(!hasScript)(
     const output = () => terminal.stdout.join('\n');
     await until(() => output().includes('leading  first'));
     process.kill(pid, 'SIGTSTP');
-    await until(() => {
+    await until(async () => {
       terminal.signal('SIGCONT'); // `script` stops with it
       process.kill(pid, 'SIGCONT');
+      await sleep(100); // one after the other, or they do nothing but go on
       return output().split('\u001b[?1049h').length === 3;
     });
     expect(output().split('\u001b[?1049l')).toHaveLength(2);
