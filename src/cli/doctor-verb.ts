@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
-import { addCommonOptions, asking, commonOptions, duration, ownNumber } from './options.ts';
+import {
+  type Answering,
+  addCommonOptions,
+  asking,
+  commonOptions,
+  duration,
+  ownNumber,
+} from './options.ts';
 import { examples, expectNoAddress } from './words.ts';
-
-/** Makes of what a verb does what commander calls. */
-type Answering = (
-  act: (command: Command) => Promise<number>,
-) => (...read: unknown[]) => Promise<void>;
 
 export function addDoctorVerb(program: Command, answering: Answering): void {
   addCommonOptions(

@@ -1,11 +1,14 @@
 /** The verbs that ask a leader to leave: `resign` and `handoff`. */
 import { type Command, Option } from 'commander';
-import { addCommonOptions, asking, commonOptions, duration, ownDuration } from './options.ts';
+import {
+  type Answering,
+  addCommonOptions,
+  asking,
+  commonOptions,
+  duration,
+  ownDuration,
+} from './options.ts';
 import { examples, expectNoAddress } from './words.ts';
-
-type Answering = (
-  act: (command: Command) => Promise<number>,
-) => (...read: unknown[]) => Promise<void>;
 
 export function addLeavingVerbs(program: Command, answering: Answering): void {
   addCommonOptions(

@@ -1,6 +1,7 @@
 /** The verbs about resources: `lock`, `locks` and `unlock`. */
 import { type Command, Option } from 'commander';
 import {
+  type Answering,
   addCommonOptions,
   asking,
   commandOptions,
@@ -12,11 +13,6 @@ import {
   ownNumber,
 } from './options.ts';
 import { afterDashes, examples, expectNoAddress } from './words.ts';
-
-/** Makes of what a verb does what commander calls. */
-type Answering = (
-  act: (command: Command) => Promise<number>,
-) => (...read: unknown[]) => Promise<void>;
 
 export function addLockVerbs(
   program: Command,

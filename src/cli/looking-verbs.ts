@@ -1,12 +1,14 @@
 /** The verbs that look at who leads: `status`, `watch` and `history`. */
 import type { Command } from 'commander';
-import { addCommonOptions, asking, commonOptions, ownDuration, ownNumber } from './options.ts';
+import {
+  type Answering,
+  addCommonOptions,
+  asking,
+  commonOptions,
+  ownDuration,
+  ownNumber,
+} from './options.ts';
 import { examples, expectNoAddress } from './words.ts';
-
-/** Makes of what a verb does what commander calls. */
-type Answering = (
-  act: (command: Command) => Promise<number>,
-) => (...read: unknown[]) => Promise<void>;
 
 export function addLookingVerbs(program: Command, answering: Answering): void {
   addCommonOptions(

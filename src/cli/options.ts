@@ -28,6 +28,11 @@ export interface CommandOptions extends CommonOptions {
   readonly appVersion: string | undefined;
 }
 
+/** Makes of what a verb does what commander calls. */
+export type Answering = (
+  act: (command: Command) => Promise<number>,
+) => (...read: unknown[]) => Promise<void>;
+
 /** Which flags a verb's help shows. */
 export const asking: readonly string[] = ['database-url', 'schema', 'log-level', 'json'];
 export const leading: readonly string[] = [...asking, 'label', 'ttl', 'drain-timeout', 'takeover'];

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import {
+  type Answering,
   addCommonOptions,
   appVersion,
   commandOptions,
@@ -9,11 +10,6 @@ import {
   priority,
 } from './options.ts';
 import { examples, expectNoAddress } from './words.ts';
-
-/** Makes of what a verb does what commander calls. */
-type Answering = (
-  act: (command: Command) => Promise<number>,
-) => (...read: unknown[]) => Promise<void>;
 
 export function addServeVerb(program: Command, answering: Answering): void {
   addCommonOptions(

@@ -147,7 +147,7 @@ test('whoever does not read its answer is cut off; who waits for one is not', as
         isCut = true;
       });
     }
-    if (url === '/slow') await sleep(1_500);
+    if (url === '/slow') await sleep(1_500); // the answer's own time, longer than what may stay unread
     answer.end(url === '/slow' ? 'done' : large);
   });
   const lazy = unread(face.url, get('/lazy'));
